@@ -1,0 +1,22 @@
+"""From vectors to clusters of bounded size.
+
+Importing this package loads numpy only; scikit-learn and scipy load with the first clustering.
+"""
+
+from core.clustering.model import METHODS, Cluster, Clustering, ClusteringSettings, LeftOver
+from core.clustering.pipeline import (
+    cluster_deals,
+    cluster_deals_semantically,
+    cluster_deals_with_soft_assignments,
+)
+
+__all__ = [
+    "METHODS",
+    "Cluster",
+    "Clustering",
+    "ClusteringSettings",
+    "LeftOver",
+    "cluster_deals",
+    "cluster_deals_semantically",
+    "cluster_deals_with_soft_assignments",
+]

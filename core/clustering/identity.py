@@ -1,0 +1,49 @@
+"""What a deal is called inside clustering, and the order that makes runs repeatable."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from core.clustering.geometry import FloatArray, IntArray
+from core.deals.model import Deal, content_hash
+
+DealLike = Deal | Mapping[str, Any]
+
+
+def canonical_order(deals: Sequence[DealLike], vectors: FloatArray) -> tuple[IntArray, list[str]]:
+    """Return the order of the deals by id, then by vector, and a unique name for each.
+
+    The order and the set of names do not depend on the order of the input. Names stay in the
+    caller's order. A deal without an id, or whose id occurs twice, is named by id and vector.
+    """
+    ids = [deal_id_of(deal) for deal in deals]
+    prints = [row.tobytes() for row in np.ascontiguousarray(vectors, dtype=">f4")]
+    order = sorted(range(len(ids)), key=lambda place: (ids[place], prints[place]))
+    occurrences = Counter(ids)
+    seen: Counter[tuple[str, bytes]] = Counter()
+    names = list(ids)
+    for place in order:
+        if ids[place] and occurrences[ids[place]] == 1:
+            continue
+        twin = seen[ids[place], prints[place]]
+        seen[ids[place], prints[place]] += 1
+        names[place] = f"{ids[place]}#{hashlib.sha256(prints[place]).hexdigest()[:16]}#{twin}"
+    return np.array(order, dtype=np.intp), names
+
+
+def deal_id_of(deal: DealLike) -> str:
+    """Return the id as text, "" when a plain mapping has none."""
+    if isinstance(deal, Deal):
+        return deal.deal_id
+    value = deal.get("deal_id")
+    return "" if value is None else str(value)
+
+
+def cluster_id(names: Sequence[str]) -> str:
+    """Return the content hash of the sorted names: the same deals give the same id in any run."""
+    return content_hash(sorted(names))

@@ -1,0 +1,213 @@
+"""Gaussian mixture with one shared covariance, started from a Ward tree, sized by BIC.
+
+Why a shared ("tied") covariance: SSP, geo and format wording is a nuisance all themes share, and
+the shared covariance whitens it away. At the number of components BIC chose, raw ARI against
+planted themes was .90 tied, .77 spherical, .62 diagonal and .45 full. In 384 dimensions a full
+covariance costs 74,000 parameters a component, so BIC always picks the fewest it is offered.
+
+Why our own EM: scikit-learn's GaussianMixture(covariance_type="tied") from the same start finds
+the same clusters and takes 6 times as long at 1,000 deals and 10 times at 3,000. For a shared
+covariance the sum of outer products is needed once, and each step is two matrix products.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.clustering.geometry import (
+    FloatArray,
+    IntArray,
+    Tree,
+    group_means,
+    whitener,
+)
+
+# The values scikit-learn uses.
+TOLERANCE = 1e-3
+MAX_STEPS = 100
+# Added to the diagonal of the covariance, as a share of the variance of the points: large against
+# float32 rounding, small against the spread of any real theme.
+RIDGE_SHARE = 1e-5
+
+# Rows assigned at a time, which bounds the memory.
+_BLOCK = 10_000
+
+GRID_RATIO = 1.25
+REFINEMENTS = 2
+RISES_TO_STOP = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Mixture:
+    """A fitted mixture of k components in d dimensions.
+
+    labels: (n,) most probable component. whitener: (d, d), points @ whitener have the
+    identity as covariance within components. log_likelihood: summed over the points.
+    """
+
+    labels: IntArray
+    means: FloatArray
+    weights: FloatArray
+    covariance: FloatArray
+    whitener: FloatArray
+    log_likelihood: float
+    steps: int
+
+    @property
+    def components(self) -> int:
+        """Number of components."""
+        return len(self.weights)
+
+    def assign(self, points: FloatArray) -> IntArray:
+        """Return the most probable component (m,) of other points (m, d), in blocks of rows."""
+        blocks = [
+            _responsibilities(points[start : start + _BLOCK], self.means, self.weights, self.whitener)[
+                0
+            ].argmax(axis=1)
+            for start in range(0, len(points), _BLOCK)
+        ]
+        return np.concatenate(blocks)
+
+    @property
+    def bic(self) -> float:
+        """Bayesian information criterion, lower is better (Schwarz 1978)."""
+        k, d = self.means.shape
+        parameters = k * d + d * (d + 1) / 2 + k - 1
+        return float(parameters * np.log(len(self.labels)) - 2 * self.log_likelihood)
+
+
+def fit_mixture(
+    points: FloatArray, start: IntArray, *, tolerance: float = TOLERANCE, max_steps: int = MAX_STEPS
+) -> Mixture:
+    """Fit the mixture by expectation maximisation from a hard partition.
+
+    points: (n, d). start: (n,) labels 0..k-1, each used at least once. Stops when the mean
+    log likelihood of a point changes by less than `tolerance`.
+    """
+    points32 = points.astype(np.float32)
+    points64 = points.astype(np.float64)
+    outer = points64.T @ points64
+    means, counts = group_means(points64, start)
+    sizes = counts.astype(np.float64)
+    ridge = ridge_of(points)
+    previous = -np.inf
+    for step in range(1, max_steps + 1):  # noqa: B007  (the last step is reported)
+        covariance = _shared_covariance(outer, means, sizes, ridge)
+        shape = whitener(covariance)
+        shares, likelihood = _responsibilities(points32, means, sizes / sizes.sum(), shape)
+        if abs(likelihood - previous) < tolerance * len(points):
+            break
+        previous = likelihood
+        sizes = shares.sum(axis=0, dtype=np.float64) + 10 * np.finfo(np.float64).eps
+        means = (shares.T @ points32).astype(np.float64) / sizes[:, None]
+    return Mixture(
+        labels=shares.argmax(axis=1),
+        means=means,
+        weights=sizes / sizes.sum(),
+        covariance=covariance,
+        whitener=shape,
+        log_likelihood=likelihood,
+        steps=step,
+    )
+
+
+def choose_mixture(
+    points: FloatArray,
+    tree: Tree,
+    min_size: int,
+    on_fit: Callable[[int], None] = lambda _: None,
+) -> tuple[Mixture, list[tuple[int, float]]]:
+    """Fit mixtures of a geometric grid of sizes and keep the one with the lowest BIC.
+
+    Sizes run from n / 60 to n / 5 in steps of 1.25 and stop after two rises; two rounds then
+    try the sizes between the best and its neighbours. Returns the best and the curve as
+    (components, bic), ascending. A finer search would gain at most .06 ARI.
+    """
+    fits: dict[int, Mixture] = {}
+
+    def bic_at(size: int) -> float:
+        if size not in fits:
+            on_fit(size)
+            fits[size] = fit_mixture(points, tree.cut(size))
+        return fits[size].bic
+
+    best = search_sizes(size_grid(len(points), min_size), bic_at)
+    return fits[best], [(size, fits[size].bic) for size in sorted(fits)]
+
+
+def size_grid(deals: int, min_size: int) -> list[int]:
+    """Return the numbers of components to try for this many deals, ascending.
+
+    Never more than deals / min_size, where clusters under the bound cannot be avoided.
+    """
+    most = max(1, min(max(3, deals // 5), deals // min_size))
+    size = min(max(2, deals // 60), most)
+    # One cluster is an answer only where all deals could be one theme.
+    grid = [1] if size <= 2 else []  # noqa: PLR2004
+    while size <= most:
+        grid.append(size)
+        size = max(size + 1, round(size * GRID_RATIO))
+    return sorted({*grid})
+
+
+def search_sizes(grid: list[int], score: Callable[[int], float]) -> int:
+    """Return the size with the lowest score; see `choose_mixture` for the order of trial."""
+    scores: dict[int, float] = {}
+    rises = 0
+    for size in grid:
+        scores[size] = score(size)
+        # Size 1 is compared but never counts as the bottom of the curve: the first split of
+        # many themes gains less than it costs.
+        seen = [value for tried, value in scores.items() if tried > 1]
+        rises = rises + 1 if len(seen) > 1 and seen[-1] > seen[-2] else 0
+        if rises == RISES_TO_STOP:
+            break
+    for _ in range(REFINEMENTS):
+        best = min(scores, key=lambda size: (scores[size], size))
+        for size in _midpoints(sorted(scores), best):
+            scores[size] = score(size)
+    return min(scores, key=lambda size: (scores[size], size))
+
+
+def _midpoints(tried: list[int], best: int) -> list[int]:
+    place = tried.index(best)
+    neighbours = tried[max(0, place - 1) : place] + tried[place + 1 : place + 2]
+    return [middle for other in neighbours if (middle := round((best + other) / 2)) not in tried]
+
+
+def ridge_of(points: FloatArray) -> float:
+    """Return what is added to the diagonal of a covariance of these points (n, d)."""
+    return RIDGE_SHARE * float(points.var(axis=0, dtype=np.float64).mean())
+
+
+def _shared_covariance(outer: FloatArray, means: FloatArray, sizes: FloatArray, ridge: float) -> FloatArray:
+    covariance: FloatArray = (outer - (means * sizes[:, None]).T @ means) / sizes.sum()
+    covariance.flat[:: len(covariance) + 1] += ridge
+    return covariance
+
+
+def _responsibilities(
+    points: FloatArray, means: FloatArray, weights: FloatArray, shape: FloatArray
+) -> tuple[FloatArray, float]:
+    """Return the (n, k) share of each component in each point, and the log likelihood."""
+    n, d = points.shape
+    white = points @ shape.astype(np.float32)
+    centres = means @ shape
+    offsets = np.log(weights) - np.square(centres).sum(axis=1) / 2
+    shares = white @ centres.T.astype(np.float32)
+    shares += offsets.astype(np.float32)
+    peaks = shares.max(axis=1, keepdims=True)
+    shares -= peaks
+    np.exp(shares, out=shares)
+    totals = shares.sum(axis=1, keepdims=True)
+    shares /= totals
+    log_root_determinant = float(np.log(np.diag(shape)).sum())
+    likelihood = (
+        float(peaks.sum(dtype=np.float64) + np.log(totals).sum(dtype=np.float64))
+        - float(np.square(white).sum(dtype=np.float64)) / 2
+        + n * (log_root_determinant - d / 2 * float(np.log(2 * np.pi)))
+    )
+    return shares, likelihood

@@ -1,0 +1,19 @@
+"""Deals become text, text becomes vectors."""
+
+from core.embeddings.encoder import (
+    Encoder,
+    SentenceEncoder,
+    create_deal_embeddings,
+    embed_deals,
+    load_encoder,
+)
+from core.embeddings.text import create_deal_text_representation
+
+__all__ = [
+    "Encoder",
+    "SentenceEncoder",
+    "create_deal_embeddings",
+    "create_deal_text_representation",
+    "embed_deals",
+    "load_encoder",
+]

@@ -1,0 +1,118 @@
+"""Every error the core raises on purpose.
+
+Each message says what happened, where, and what to do, in one sentence that can
+stand on the screen as it is. Subclasses carry the data a caller needs to recover.
+
+    DealweaverError
+    ├── SettingError            a setting has a value that cannot work
+    ├── ImportRefused           a whole file cannot be read as deals
+    ├── EmbeddingError
+    │   ├── EncoderUnavailable  library or weights are missing
+    │   ├── WeightsMismatch     the weights are not the ones we know
+    │   └── EncodingFailed      the model failed on these texts
+    ├── ClusteringError         the vectors or settings cannot be clustered
+    ├── PromptError             a prompt template lacks its placeholder
+    ├── ProposalError           one cluster got no usable answer
+    │   ├── RetryableError      the same call may work later (retry_after_s)
+    │   ├── UnusableAnswer      a model answered, but not with packages (raw)
+    │   └── FatalProposalError  no cluster can succeed: stop the run
+    ├── Cancelled               the analyst stopped a job
+    ├── PackageError            an edit would leave a package in a wrong state
+    ├── ExportError             an export cannot be written
+    └── WorkspaceError          the store refused or lacks something
+"""
+
+from __future__ import annotations
+
+
+class DealweaverError(Exception):
+    """Base of every error whose message may be shown to an analyst."""
+
+
+class SettingError(DealweaverError):
+    """A setting has a value that cannot work; the message names the setting and the choices."""
+
+
+class ImportRefused(DealweaverError):
+    """A whole file cannot be read as deals.
+
+    filename: the name the analyst gave, for display only.
+    """
+
+    def __init__(self, filename: str, reason: str) -> None:
+        super().__init__(f"{filename}: {reason}")
+        self.filename = filename
+        self.reason = reason
+
+
+class EmbeddingError(DealweaverError):
+    """Deals could not be turned into vectors."""
+
+
+class EncoderUnavailable(EmbeddingError):
+    """The library or the weights of the embedding model are missing."""
+
+
+class WeightsMismatch(EmbeddingError):
+    """The weights on disk are not the published ones, so they are not loaded."""
+
+
+class EncodingFailed(EmbeddingError):
+    """The model was loaded but failed on these texts."""
+
+
+class ClusteringError(DealweaverError):
+    """The vectors or the settings cannot be clustered."""
+
+
+class PromptError(DealweaverError):
+    """A prompt template cannot be used; the message names what it lacks."""
+
+
+class ProposalError(DealweaverError):
+    """One cluster got no usable proposals."""
+
+
+class RetryableError(ProposalError):
+    """The same call may succeed later.
+
+    retry_after_s: the pause the server asked for in seconds, None when it did not say.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class UnusableAnswer(ProposalError):
+    """A model answered, but packages cannot be read from the answer.
+
+    raw: the answer as it came, kept so that an analyst can look at it.
+    ask_again: False when the service refused on purpose (safety, recitation): the same
+        question would be refused again.
+    """
+
+    def __init__(self, message: str, *, raw: str = "", ask_again: bool = True) -> None:
+        super().__init__(message)
+        self.raw = raw
+        self.ask_again = ask_again
+
+
+class FatalProposalError(ProposalError):
+    """No cluster can succeed (wrong key, no permission, model gone): the run stops."""
+
+
+class Cancelled(DealweaverError):
+    """The analyst stopped the job."""
+
+
+class PackageError(DealweaverError):
+    """An edit would leave a package in a state it must not have."""
+
+
+class ExportError(DealweaverError):
+    """An export cannot be written."""
+
+
+class WorkspaceError(DealweaverError):
+    """The workspace refused an operation or does not hold what was asked for."""

@@ -1,0 +1,192 @@
+"""A model's text becomes proposals: a strict parser, and a validator that believes nothing.
+
+Cut JSON is never repaired: a repaired tail has been measured to pass damaged answers as
+whole ones. What is accepted names only deals of the cluster, and every deal of the cluster
+ends in a proposal or in the list of unpackaged deals.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from core.deals.vocabulary import column_key
+from core.errors import UnusableAnswer
+from core.proposals.model import Answer, Proposal, Unpackaged
+from core.settings import MIN_PACKAGE_DEALS
+
+_NAME_LIMIT = 120
+_REASONING_LIMIT = 2_000
+_MAX_PACKAGES = 12
+
+_KEYS = {
+    "name": ("package_name", "name", "packageName", "title"),
+    "deals": ("deal_ids", "deals", "dealIds", "ids"),
+    "reasoning": ("reasoning", "why", "reason", "rationale"),
+}
+
+
+def parse_answer(text: str) -> tuple[list[Mapping[str, Any]], bool]:
+    """Return the packages of an answer, and whether they had to be searched for in it.
+
+    Raises UnusableAnswer (with the raw text) when no complete list of packages is there.
+    """
+    try:
+        packages = _packages(_loads(text))
+        salvaged = False
+    except (ValueError, RecursionError):
+        packages, salvaged = _search(text), True
+    if packages is None:
+        raise UnusableAnswer("The model's answer is no list of packages: ask again.", raw=text)
+    if not packages:
+        raise UnusableAnswer("The model answered with an empty list of packages: ask again.", raw=text)
+    return packages, salvaged
+
+
+def _loads(text: str) -> object:
+    return json.loads(text, parse_constant=lambda _: None)
+
+
+def _packages(document: object) -> list[Mapping[str, Any]] | None:
+    """Find the packages in a parsed answer: a list, a list in wrappers, or a single package."""
+    if isinstance(document, Mapping):
+        if _get(document, "deals") is not None and _get(document, "name") is not None:
+            return [document]
+        named = document.get("packages")
+        inner = [named] if isinstance(named, list) else document.values()
+        found = (_packages(value) for value in inner if isinstance(value, (list, Mapping)))
+        return max((packages for packages in found if packages is not None), key=len, default=None)
+    if not isinstance(document, list):
+        return None
+    packages = [item for item in document if isinstance(item, Mapping)]
+    return packages if len(packages) == len(document) else None
+
+
+def _search(text: str) -> list[Mapping[str, Any]] | None:
+    """Return the longest complete list of packages that stands anywhere in the text."""
+    decoder = json.JSONDecoder(parse_constant=lambda _: None)
+    best: list[Mapping[str, Any]] | None = None
+    position = 0
+    while match := re.compile(r"[\[{]").search(text, position):
+        position = match.end()
+        try:
+            document, end = decoder.raw_decode(text, match.start())
+        except (ValueError, RecursionError):
+            # A list that never ends is a cut answer: its first packages must not pass as all of them.
+            if best is None and re.match(r'[\[{]\s*("packages"\s*:|\{\s*")', text[match.start() :]):
+                return None
+            continue
+        position = end
+        found = _packages(document)
+        if found and all(_get(item, "deals") is not None for item in found) and len(found) > len(best or ()):
+            best = found
+    return best
+
+
+def _get(package: Mapping[str, Any], what: str) -> object:
+    return next((package[key] for key in _KEYS[what] if package.get(key) is not None), None)
+
+
+def validate_answer(text: str, aliases: Mapping[str, str]) -> Answer:
+    """Turn a model's text into proposals over the deals behind `aliases` (alias -> deal id).
+
+    Unknown ids are dropped and counted, packages under three deals dissolve, doubles merge,
+    at most twelve packages stay; every correction is an issue. Raises UnusableAnswer.
+    """
+    packages, salvaged = parse_answer(text)
+    issues = ["The answer held text around its JSON; the list in it was used."] if salvaged else []
+    resolve = _Resolver(aliases)
+    proposals: list[Proposal] = []
+    dissolved: dict[str, str] = {}
+    for package in packages:
+        proposal = _proposal(package, resolve, issues)
+        if len(proposal.deal_ids) < MIN_PACKAGE_DEALS:
+            reason = (
+                f"The model put it in a package of {len(proposal.deal_ids)}, under {MIN_PACKAGE_DEALS} deals."
+            )
+            dissolved |= dict.fromkeys(proposal.deal_ids, reason)
+            issues.append(
+                f"{proposal.name!r} has fewer than {MIN_PACKAGE_DEALS} valid deals and was dropped."
+            )
+        elif any(set(known.deal_ids) == set(proposal.deal_ids) for known in proposals):
+            issues.append(f"{proposal.name!r} repeats another package's deals and was dropped.")
+        elif len(proposals) == _MAX_PACKAGES:
+            dissolved |= dict.fromkeys(
+                proposal.deal_ids, f"The model gave more than {_MAX_PACKAGES} packages."
+            )
+            issues.append(
+                f"{proposal.name!r} is over the {_MAX_PACKAGES} packages of a cluster and was dropped."
+            )
+        else:
+            proposals.append(proposal)
+    if not proposals:
+        raise UnusableAnswer("No package of the model's answer has three deals of this cluster.", raw=text)
+    packaged = {deal_id for proposal in proposals for deal_id in proposal.deal_ids}
+    unpackaged = tuple(
+        Unpackaged(deal_id, dissolved.get(deal_id, "The model left it out of every package."))
+        for deal_id in aliases.values()
+        if deal_id not in packaged
+    )
+    return Answer(tuple(proposals), unpackaged, tuple(issues), raw=text)
+
+
+def _proposal(package: Mapping[str, Any], resolve: _Resolver, issues: list[str]) -> Proposal:
+    deal_ids, unknown = resolve.all(_get(package, "deals"))
+    name = clean_text(_get(package, "name"), _NAME_LIMIT)
+    if not name:
+        name = "Unnamed package"
+        issues.append("A package came without a name: give it one before you approve it.")
+    if unknown:
+        issues.append(f"{name!r} named {unknown} ids that are not in this cluster; they were dropped.")
+    return Proposal(name, deal_ids, clean_text(_get(package, "reasoning"), _REASONING_LIMIT) or "None given.")
+
+
+def clean_text(value: object, limit: int) -> str:
+    """Return a model's words as one line without control characters, `limit` characters at most."""
+    text = value if isinstance(value, str) else ""
+    printable = "".join(char if char.isprintable() else " " for char in text)
+    line = " ".join(printable.split())
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+class _Resolver:
+    """Finds the deal that an id of an answer means: alias, then real id, then a bare alias number."""
+
+    def __init__(self, aliases: Mapping[str, str]) -> None:
+        numbers = {re.sub(r"^\D+", "", alias): deal_id for alias, deal_id in aliases.items()}
+        real = {_folded(deal_id): deal_id for deal_id in aliases.values()}
+        # Real ids that differ only in case cannot be told apart folded: then only the exact id counts.
+        exact = {deal_id: deal_id for deal_id in aliases.values()}
+        unambiguous = real if len(real) == len(aliases) else {}
+        self._known = numbers | unambiguous | {column_key(alias): d for alias, d in aliases.items()}
+        self._exact = exact
+
+    def all(self, ids: object) -> tuple[tuple[str, ...], int]:
+        """Return the deals meant, each once, and how many ids meant none."""
+        found: dict[str, None] = {}
+        unknown = 0
+        for item in _flat(ids):
+            deal_id = self._exact.get(item) or self._known.get(_folded(item))
+            if deal_id is None:
+                unknown += 1
+            else:
+                found[deal_id] = None
+        return tuple(found), unknown
+
+
+def _folded(text: str) -> str:
+    return re.sub(r"\s+", "", text).casefold()
+
+
+def _flat(ids: object) -> Iterable[str]:
+    """Yield ids as text from a list, a number, or "D1, D2"."""
+    items: Sequence[object] = ids if isinstance(ids, list) else [ids]
+    for item in items:
+        if isinstance(item, bool) or item is None:
+            continue
+        if isinstance(item, (int, float)):
+            yield str(int(item)) if float(item).is_integer() else str(item)
+        elif isinstance(item, str):
+            yield from (part.strip() for part in re.split(r"[,;]", item) if part.strip())

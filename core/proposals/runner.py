@@ -1,0 +1,228 @@
+"""Many clusters go through a proposer at once, and one failure never costs another cluster.
+
+Workers share one gate, so that a pause asked for by the service holds all of them back.
+Each attempt has a wall deadline of its own: a socket timeout alone lets a dripping answer
+last for ever. Which error is tried again, and which stops the run, is decided in `_react`.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from core.errors import FatalProposalError, ProposalError, RetryableError, UnusableAnswer
+from core.proposals.model import Answer, DealGroup, Outcome, ProposalRun, Proposer
+from core.settings import CALL_RETRIES, CALL_TIMEOUT_S
+
+_log = logging.getLogger(__name__)
+
+# Attempts whose answer came but could not be used; asking more often has not been seen to help.
+_CONTENT_ATTEMPTS = 2
+_BACKOFF_BASE_S = 1.0
+_BACKOFF_CAP_S = 30.0
+# A service that asks for more is out of quota for the day rather than busy.
+_LONGEST_PAUSE_S = 65.0
+
+
+class Gate:
+    """Lets calls through at a known rate, and holds all of them back while the service asks for a pause."""
+
+    def __init__(self, requests_per_minute: int = 0) -> None:
+        self._interval_s = 60.0 / requests_per_minute if requests_per_minute else 0.0
+        self._lock = threading.Lock()
+        self._next_turn_s = 0.0
+        self._held_until_s = 0.0
+
+    def enter(self, cancelled: threading.Event) -> bool:
+        """Wait for a turn; False when the run was cancelled meanwhile."""
+        with self._lock:
+            turn_s = max(time.monotonic(), self._next_turn_s)
+            self._next_turn_s = turn_s + self._interval_s
+        while (wait_s := max(turn_s, self._held_until_s) - time.monotonic()) > 0:
+            cancelled.wait(min(wait_s, 1.0))
+            if cancelled.is_set():
+                break
+        return not cancelled.is_set()
+
+    def pause(self, seconds: float) -> None:
+        """Hold every caller back for this long from now."""
+        with self._lock:
+            self._held_until_s = max(self._held_until_s, time.monotonic() + seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How hard to try.
+
+    workers: clusters under way at once. attempts: calls per cluster, the first included.
+    call_timeout_s: wall time of one attempt, in seconds.
+    """
+
+    workers: int = 1
+    attempts: int = 1 + CALL_RETRIES
+    call_timeout_s: float = CALL_TIMEOUT_S
+    requests_per_minute: int = 0
+
+
+def run_proposals(
+    groups: Sequence[DealGroup],
+    proposer: Proposer,
+    limits: Limits = Limits(),
+    *,
+    on_outcome: Callable[[Outcome], None] | None = None,
+    cancelled: threading.Event | None = None,
+) -> ProposalRun:
+    """Ask for proposals for every cluster; return one outcome per cluster, in the order given.
+
+    on_outcome is called in the caller's thread as clusters end. Setting `cancelled` stops new
+    calls at once; what is finished stays, the rest is not_sent. Errors of single clusters are
+    outcomes, never exceptions.
+    """
+    stop = _Stop(cancelled or threading.Event())
+    gate = Gate(limits.requests_per_minute)
+    outcomes: dict[str, Outcome] = {}
+    with ThreadPoolExecutor(limits.workers, thread_name_prefix="proposals") as pool:
+        futures: list[Future[Outcome]] = [
+            pool.submit(_one_cluster, group, proposer, limits, gate, stop) for group in groups
+        ]
+        try:
+            for future in as_completed(futures):
+                outcome = future.result()
+                outcomes[outcome.cluster_id] = outcome
+                if on_outcome:
+                    on_outcome(outcome)
+        except BaseException:
+            stop.event.set()  # the caller gave up (Ctrl+C, a failed store): start no further call
+            raise
+    return ProposalRun(tuple(outcomes[group.id] for group in groups), stop.fatal)
+
+
+class _Stop:
+    """Why the run ends early: cancelled from outside, or the first fatal error."""
+
+    def __init__(self, event: threading.Event) -> None:
+        self.event = event
+        self.fatal: str | None = None
+        self._lock = threading.Lock()
+
+    def now(self, reason: str) -> None:
+        with self._lock:
+            self.fatal = self.fatal or reason
+        self.event.set()
+
+    @property
+    def reason(self) -> str:
+        return (
+            f"Not sent, the run stopped: {self.fatal}" if self.fatal else "Not sent: the run was cancelled."
+        )
+
+
+Reaction = Literal["again", "give_up", "stop"]
+
+
+def _react(error: ProposalError, contents: int) -> Reaction:
+    """Decide what an error means for its cluster; `contents` counts its unusable answers so far."""
+    if isinstance(error, FatalProposalError):
+        return "stop"
+    if isinstance(error, RetryableError):
+        return "again"
+    if isinstance(error, UnusableAnswer) and error.ask_again and contents < _CONTENT_ATTEMPTS:
+        return "again"
+    return "give_up"
+
+
+def _one_cluster(group: DealGroup, proposer: Proposer, limits: Limits, gate: Gate, stop: _Stop) -> Outcome:
+    ids = tuple(deal.deal_id for deal in group.deals)
+    blank = Outcome(group.id, ids, "not_sent", proposer.source)
+    contents = 0
+    failed = blank
+    for attempt in range(1, limits.attempts + 1):
+        if not gate.enter(stop.event):
+            return replace(failed, status="not_sent", error=stop.reason)
+        try:
+            answer = _with_deadline(lambda: proposer.propose(group), limits.call_timeout_s, stop.event)
+        except ProposalError as error:
+            contents += isinstance(error, UnusableAnswer)
+            raw = error.raw if isinstance(error, UnusableAnswer) else failed.raw
+            failed = replace(blank, status="failed", error=str(error), attempts=attempt, raw=raw)
+            _log.warning("Cluster %s, attempt %d: %s", group.id, attempt, error)
+            reaction = _react(error, contents)
+            if reaction == "stop":
+                stop.now(str(error))
+            if reaction != "again" or attempt == limits.attempts:
+                return failed
+            _hold_back(error, attempt, gate, stop.event)
+            continue
+        except Exception as error:
+            # A bug met on one cluster must not cost the others; the log has the traceback.
+            _log.exception("Cluster %s, attempt %d", group.id, attempt)
+            message = f"Proposing failed unexpectedly ({type(error).__name__}): see the log, then retry."
+            return replace(blank, status="failed", error=message, attempts=attempt)
+        if answer is None:
+            return replace(blank, attempts=attempt, error=stop.reason)
+        return _done(blank, answer, attempt)
+    return failed
+
+
+def _done(blank: Outcome, answer: Answer, attempts: int) -> Outcome:
+    return replace(
+        blank,
+        status="done",
+        proposals=answer.proposals,
+        unpackaged=answer.unpackaged,
+        issues=answer.issues,
+        usage=answer.usage,
+        model=answer.model,
+        attempts=attempts,
+        raw=answer.raw,
+    )
+
+
+def _hold_back(error: ProposalError, attempt: int, gate: Gate, cancelled: threading.Event) -> None:
+    """Wait before the next attempt: all workers when the service said how long, else only this one."""
+    asked_s = error.retry_after_s if isinstance(error, RetryableError) else 0.0
+    if asked_s is not None:
+        gate.pause(min(asked_s, _LONGEST_PAUSE_S))
+        return
+    # Full jitter: workers that failed together must not come back together.
+    longest_s = min(_BACKOFF_CAP_S, _BACKOFF_BASE_S * 2 ** (attempt - 1))
+    cancelled.wait(random.uniform(0, longest_s))  # noqa: S311  (no secret)
+
+
+def _with_deadline(
+    call: Callable[[], Answer], deadline_s: float, cancelled: threading.Event
+) -> Answer | None:
+    """Run one attempt in a thread of its own; None when the run was cancelled while it was under way.
+
+    A call cannot be killed from outside. One that passes its deadline is left behind as a
+    daemon thread, and what it may still bring is thrown away.
+    Raises RetryableError at the deadline, and whatever the call raises.
+    """
+    results: queue.SimpleQueue[tuple[Answer | None, BaseException | None]] = queue.SimpleQueue()
+
+    def attempt() -> None:
+        try:
+            results.put((call(), None))
+        except BaseException as error:
+            results.put((None, error))
+
+    threading.Thread(target=attempt, daemon=True, name="proposal-attempt").start()
+    ends_s = time.monotonic() + deadline_s
+    while (left_s := ends_s - time.monotonic()) > 0:
+        try:
+            answer, error = results.get(timeout=min(left_s, 0.2))
+        except queue.Empty:
+            if cancelled.is_set():
+                return None
+            continue
+        if error is not None:
+            raise error
+        return answer
+    raise RetryableError(f"No complete answer within {deadline_s:g} s: try again later, or raise the limit.")

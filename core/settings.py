@@ -1,0 +1,172 @@
+"""Every default, limit and environment name of the project, once.
+
+Values come from the environment, then from `.streamlit/secrets.toml`, then from the
+defaults below. Nothing else in the project reads the environment.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from core.errors import SettingError
+
+EMBEDDING_MODEL = "all-MiniLM-L6-v2"
+EMBEDDING_DIMENSIONS = 384
+# Larger batches are slower on CPU: they fall out of the cache (measured .65-.9x at 128 and 256).
+EMBEDDING_BATCH_SIZE = 32
+
+# The two maximum sizes differ on purpose: 30 bounds a cluster on its own, 25 is the size a
+# language model groups well, so everything that goes on to proposals uses 25.
+CLUSTERING_MAX_DEALS = 30
+PROPOSAL_MAX_DEALS = 25
+MIN_CLUSTER_SIZE = 5
+MEMBERSHIP_THRESHOLD = 0.3
+
+GEMINI_MODEL = "gemini-2.5-flash"
+# Used once per run when the requested model answers 404 (it is due to retire in December 2026).
+GEMINI_SUCCESSOR = "gemini-3.5-flash-lite"
+GEMINI_BASE_URL = "https://generativelanguage.googleapis.com"
+TEMPERATURE = 0.5
+CALL_TIMEOUT_S = 60.0
+CALL_RETRIES = 2
+
+# A package of fewer deals is not worth a deal id of its own (domain rule: 3-15 deals are typical).
+MIN_PACKAGE_DEALS = 3
+
+MAX_ROWS = 200_000
+MAX_COLUMNS = 512
+# Above this many points the map draws a sample; tables and actions keep using every deal.
+MAP_POINTS = 5_000
+
+# Every random step of the pipeline starts from this seed, so that a rerun gives the same result.
+RANDOM_SEED = 20_260_101
+
+
+class Settings(BaseSettings):
+    """What an operator may set; field descriptions are the documentation."""
+
+    model_config = SettingsConfigDict(
+        toml_file=".streamlit/secrets.toml", extra="ignore", frozen=True, populate_by_name=True
+    )
+
+    gemini_api_key: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+        description="Google Gemini key; without one the rules proposer is used.",
+    )
+    gemini_base_url: str = Field(
+        GEMINI_BASE_URL,
+        validation_alias="DEALWEAVER_GEMINI_BASE_URL",
+        description="Where Gemini calls go: https, or http on this machine only.",
+    )
+    home: Path = Field(
+        Path(".dealweaver"),
+        validation_alias="DEALWEAVER_HOME",
+        description="Folder of the workspace database.",
+    )
+    database_url: str | None = Field(
+        None,
+        validation_alias="DEALWEAVER_DATABASE_URL",
+        description="SQLAlchemy URL of the workspace; default: a SQLite file in DEALWEAVER_HOME.",
+    )
+    embedding_model: str = Field(
+        EMBEDDING_MODEL,
+        validation_alias="DEALWEAVER_EMBEDDING_MODEL",
+        description="Name of a sentence-transformers model, or the path of a local folder.",
+    )
+    model: str = Field(
+        GEMINI_MODEL, validation_alias="DEALWEAVER_MODEL", description="Gemini model for proposals."
+    )
+    requests_per_minute: int = Field(
+        0,
+        ge=0,
+        validation_alias="DEALWEAVER_REQUESTS_PER_MINUTE",
+        description="Known rate limit of the key; 0 = not known, slow down when the service says so.",
+    )
+    workers: int = Field(
+        8,
+        ge=1,
+        le=16,
+        validation_alias="DEALWEAVER_WORKERS",
+        description="Model calls under way at the same time.",
+    )
+    upload_mb: int = Field(
+        25, ge=1, validation_alias="DEALWEAVER_UPLOAD_MB", description="Largest deal file in MB."
+    )
+
+    @field_validator("gemini_api_key", mode="before")
+    @classmethod
+    def _blank_key_is_no_key(cls, value: object) -> object:
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value
+        return (text.strip() or None) if isinstance(text, str) else value
+
+    @field_validator("gemini_base_url")
+    @classmethod
+    def _key_travels_safely(cls, value: str) -> str:
+        parts = urlsplit(value)
+        local = parts.hostname in {"127.0.0.1", "localhost", "::1"}
+        if parts.scheme != "https" and not (parts.scheme == "http" and local):
+            raise ValueError("it must start with https://, or with http:// on this machine (127.0.0.1)")
+        return value.rstrip("/")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  (signature of the library)
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read the environment first, then the secrets file that Streamlit users know."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @property
+    def has_key(self) -> bool:
+        """Whether a Gemini key is set; the key itself is never shown."""
+        return self.gemini_api_key is not None
+
+    @property
+    def workspace_url(self) -> str:
+        """SQLAlchemy URL of the workspace database."""
+        return self.database_url or f"sqlite:///{(self.home / 'workspace.db').as_posix()}"
+
+
+def load_settings() -> Settings:
+    """Read the settings afresh. Raises SettingError that names the variable and its problem."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise SettingError(
+            f"The setting {name} has a value that cannot work: {first['msg']}. Correct it and start again."
+        ) from None
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """Return the settings of this process, read once. Raises SettingError."""
+    return load_settings()
+
+
+def environment_names() -> list[str]:
+    """Every environment name the project reads, sorted; the README must list exactly these."""
+    names: set[str] = set()
+    for field in Settings.model_fields.values():
+        alias = field.validation_alias
+        if isinstance(alias, AliasChoices):
+            names.update(str(choice) for choice in alias.choices)
+        elif isinstance(alias, str):
+            names.add(alias)
+    return sorted(names)

@@ -1,0 +1,1 @@
+"""Sample deals and the seeded generator that makes them."""

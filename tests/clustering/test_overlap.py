@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.clustering.geometry import scale_to_unit
+from core.clustering.overlap import (
+    DEFAULT_COEFFICIENT,
+    find_second_memberships,
+    residual_coefficients,
+    strength_of,
+)
+from core.settings import MEMBERSHIP_THRESHOLD
+
+
+def test_default_threshold_stands_for_the_default_coefficient():
+    ends = strength_of(np.array([-1.0, 0.0, DEFAULT_COEFFICIENT, 1.0, 2.0]))
+    assert ends == pytest.approx([0, 0, MEMBERSHIP_THRESHOLD, 1, 1])
+
+
+@given(st.lists(st.floats(-1, 2), min_size=2, max_size=20))
+def test_strength_grows_with_the_coefficient(coefficients):
+    assert (np.diff(strength_of(np.sort(np.array(coefficients)))) >= 0).all()
+
+
+def test_coefficient_is_the_least_squares_weight_of_the_second_centre():
+    rng = np.random.default_rng(0)
+    points, centres = scale_to_unit(rng.normal(size=(20, 6))), scale_to_unit(rng.normal(size=(3, 6)))
+    own = np.arange(20) % 3
+    found = residual_coefficients(points, own, centres)
+    for row in range(20):
+        for other in range(3):
+            near = abs(centres[own[row]] @ centres[other]) > 0.6
+            pair = np.column_stack([centres[own[row]], centres[other]])
+            expected = 0 if near else np.linalg.lstsq(pair, points[row], rcond=None)[0][1]
+            assert found[row, other] == pytest.approx(expected, abs=1e-9)
+
+
+def groups_around_axes(per_group, bridges):
+    """Three groups around the axes; the first rows of group 0 also point along axis 1."""
+    points = np.repeat(np.eye(3), per_group, axis=0)
+    points += 0.05 * np.random.default_rng(0).normal(size=points.shape)
+    points[:bridges, 1] += np.linspace(0.9, 0.6, bridges)
+    return points, [np.arange(per_group) + k * per_group for k in range(3)]
+
+
+def test_bridges_get_a_second_membership_in_the_right_group():
+    points, groups = groups_around_axes(10, bridges=2)
+    found = find_second_memberships(points, groups, threshold=0.3, largest=25, max_share=0.2)
+    assert [(one.row, one.group) for one in found] == [(0, 1), (1, 1)]
+    assert 1 >= found[0].strength >= found[1].strength >= 0.3
+
+
+def test_full_groups_take_nobody():
+    points, groups = groups_around_axes(10, bridges=3)
+    assert find_second_memberships(points, groups, threshold=0.3, largest=10, max_share=1) == []
+    one = find_second_memberships(points, groups, threshold=0.3, largest=11, max_share=1)
+    assert [found.row for found in one] == [0]
+
+
+def test_no_more_than_the_share_gets_a_second_membership():
+    points, groups = groups_around_axes(10, bridges=8)
+    assert len(find_second_memberships(points, groups, threshold=0.01, largest=99, max_share=0.1)) == 3
+
+
+def test_parts_of_one_theme_do_not_overlap():
+    points = np.repeat([[1.0, 0.3], [1.0, -0.3]], 10, axis=0)
+    groups = [np.arange(10), np.arange(10, 20)]
+    assert find_second_memberships(points, groups, threshold=0.01, largest=99, max_share=1) == []
+
+
+@pytest.mark.parametrize("groups", [[], [np.arange(5)]])
+def test_a_single_group_has_no_overlap(groups):
+    assert find_second_memberships(np.ones((5, 2)), groups, threshold=0.1, largest=9, max_share=1) == []

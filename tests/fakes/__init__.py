@@ -1,0 +1,1 @@
+"""Fakes of the outside world, shared by all tests: documented, typed and tested themselves."""
