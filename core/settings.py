@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
+from tomllib import TOMLDecodeError
 from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
@@ -55,8 +56,9 @@ RANDOM_SEED = 20_260_101
 class Settings(BaseSettings):
     """What an operator may set; field descriptions are the documentation."""
 
+    # Never `populate_by_name`: the environment would fill `home` from HOME, `model` from MODEL.
     model_config = SettingsConfigDict(
-        toml_file=".streamlit/secrets.toml", extra="ignore", frozen=True, populate_by_name=True
+        toml_file=".streamlit/secrets.toml", env_ignore_empty=True, extra="ignore", frozen=True
     )
 
     gemini_api_key: SecretStr | None = Field(
@@ -143,7 +145,7 @@ class Settings(BaseSettings):
 
 
 def load_settings() -> Settings:
-    """Read the settings afresh. Raises SettingError that names the variable and its problem."""
+    """Read the settings afresh. Raises SettingError that names the variable or file and its problem."""
     try:
         return Settings()
     except ValidationError as error:
@@ -151,6 +153,11 @@ def load_settings() -> Settings:
         name = ".".join(str(part) for part in first["loc"])
         raise SettingError(
             f"The setting {name} has a value that cannot work: {first['msg']}. Correct it and start again."
+        ) from None
+    except (TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingError(
+            f"The file {Settings.model_config.get('toml_file')} is no valid TOML ({error}): "
+            "correct or remove it and start again."
         ) from None
 
 

@@ -22,7 +22,8 @@ def canonical_order(deals: Sequence[DealLike], vectors: FloatArray) -> tuple[Int
     caller's order. A deal without an id, or whose id occurs twice, is named by id and vector.
     """
     ids = [deal_id_of(deal) for deal in deals]
-    prints = [row.tobytes() for row in np.ascontiguousarray(vectors, dtype=">f4")]
+    with np.errstate(over="ignore"):  # float64 beyond float32 becomes infinite, which orders as well
+        prints = [row.tobytes() for row in vectors.astype(">f4")]
     order = sorted(range(len(ids)), key=lambda place: (ids[place], prints[place]))
     occurrences = Counter(ids)
     seen: Counter[tuple[str, bytes]] = Counter()

@@ -13,7 +13,7 @@ from core.clustering.mixture import ridge_of, search_sizes, size_grid
 from core.settings import RANDOM_SEED
 
 # Rounds of K-Means, each in the space that the clusters of the one before whiten. Against the
-# plain tree space they lift overlap F1 from .52 to .67 and purity from .97 to .98 on planted deals.
+# plain tree space they lift overlap F1 from .60 to .72 and purity from .966 to .983 on planted deals.
 ROUNDS = 5
 
 

@@ -6,14 +6,22 @@ The ledger adds up: records read = loaded + merged + refused.
 from __future__ import annotations
 
 import json
+import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from core.deals.model import Audience, Commercial, Deal, Money, Safety, Taxonomy
 from core.deals.tables import decode, read_table
-from core.deals.values import read_cell
-from core.deals.vocabulary import FIELDS, IGNORED_COLUMNS, Field, column_key, field_for_column
+from core.deals.values import read_cell, storable
+from core.deals.vocabulary import (
+    FIELDS,
+    IGNORED_COLUMNS,
+    Field,
+    column_key,
+    field_for_column,
+    name_rank,
+)
 from core.errors import ImportRefused
 from core.settings import MAX_ROWS, get_settings
 
@@ -73,7 +81,7 @@ def read_deals(data: bytes, filename: str) -> ImportResult:
         )
     if not data.strip():
         raise ImportRefused(filename, "is empty: choose a file with deals (CSV, TSV, JSON or JSON Lines).")
-    if data.startswith(b"PK"):
+    if data.startswith(b"PK\x03\x04"):
         raise ImportRefused(filename, "is a workbook or zip archive: save the sheet as CSV and load that.")
     text, notes = decode(data, filename)
     if text.lstrip()[:1] in {"[", "{"}:
@@ -94,6 +102,8 @@ def read_deals(data: bytes, filename: str) -> ImportResult:
         raise ImportRefused(
             filename, f"has no column for the deal id (known columns: {known}): name that column deal_id."
         )
+    if not result.ledger.read:
+        raise ImportRefused(filename, "has a header but no rows: choose a file with one deal per row.")
     return result
 
 
@@ -104,13 +114,17 @@ def parse_deals(records: Sequence[Mapping[str, Any] | Deal]) -> ImportResult:
 
 def parse_deal(record: Mapping[str, Any], row: int = 1) -> tuple[Deal | None, list[Problem]]:
     """Read one nested or flat record; None when it has no usable id. Never raises on content."""
-    values, extra, problems = _read_fields(record, row)
+    try:
+        values, extra, problems = _read_fields(record, row)
+    except RecursionError:
+        return None, [Problem(row, "", "The record is nested too deeply to be a deal.", "refused")]
     deal_id = values.get("deal_id")
     if not deal_id:
         message = "The record has no deal id; add one and load it again."
         doubt = next((p.message for p in problems if p.column == "deal_id"), None)
         problems.append(Problem(row, "deal_id", f"{message} ({doubt})" if doubt else message, "refused"))
         return None, problems
+    problems += _currency_doubt(values, row)
     problems = [replace(problem, deal_id=deal_id) for problem in problems]
     return _build(values, extra), problems
 
@@ -131,7 +145,7 @@ def _read_records(numbered: Iterable[tuple[int, Any]], refused: Iterable[Problem
             mapping |= {name: owner.name for name, owner, _ in _cells(record) if owner}
             deal, found = parse_deal(record, row)
         else:
-            deal, found = None, [Problem(row, "", f"{str(record)[:40]!r} is no deal record.", "refused")]
+            deal, found = None, [Problem(row, "", f"{reprlib.repr(record)} is no deal record.", "refused")]
         problems += found
         if deal is None:
             continue
@@ -158,14 +172,19 @@ def _repeated(known: Deal, deal: Deal, row: int) -> Problem:
 # --- one record -----------------------------------------------------------------------------
 
 
-def _cells(record: Mapping[str, Any]) -> list[tuple[str, Field | None, Any]]:
+# Objects inside one another that are flattened; no field of a deal lies deeper than two.
+_LEVELS = 8
+
+
+def _cells(record: Mapping[str, Any], levels: int = _LEVELS) -> list[tuple[str, Field | None, Any]]:
     """Flatten a nested record: (path joined by "_", field it fills or None, value)."""
     cells: list[tuple[str, Field | None, Any]] = []
-    for name, value in record.items():
-        if isinstance(value, Mapping):
-            cells += _cells({f"{name}_{inner}": item for inner, item in value.items()})
-        elif column_key(str(name)) not in IGNORED_COLUMNS:
-            cells.append((str(name), field_for_column(str(name)), value))
+    for key, value in record.items():
+        name = storable(str(key))
+        if isinstance(value, Mapping) and levels:
+            cells += _cells({f"{name}_{inner}": item for inner, item in value.items()}, levels - 1)
+        elif column_key(name) not in IGNORED_COLUMNS:
+            cells.append((name, field_for_column(name), value))
     return cells
 
 
@@ -174,24 +193,34 @@ def _read_fields(record: Mapping[str, Any], row: int) -> tuple[dict[str, Any], d
     origin: dict[str, str] = {}
     extra: dict[str, str] = {}
     problems: list[Problem] = []
-    for column, owner, cell in _cells(record):
+    for column, owner, cell in sorted(_cells(record), key=lambda found: name_rank(found[0])):
         if owner is None:
             if cell not in (None, "", []):
-                extra[column] = cell if isinstance(cell, str) else json.dumps(cell, default=str)
+                extra[column] = storable(cell) if isinstance(cell, str) else json.dumps(cell, default=str)
             continue
         reading = read_cell(owner.kind, cell)
         if reading.doubt:
             problems.append(Problem(row, column, f"{reading.doubt}."))
-        if reading.value in (None, (), ((), ())):
+        # A blank id is not filled from the next column: a row number would pass for an id.
+        is_blank = reading.value in (None, (), ((), ()))
+        if is_blank and (owner.kind != "id" or owner.name in values):
             continue
         if owner.name not in values:
             values[owner.name], origin[owner.name] = reading.value, column
         elif values[owner.name] != reading.value:
-            extra[column] = str(cell)
+            extra[column] = storable(str(cell))
             problems.append(
                 Problem(row, column, f"{cell!r} differs from column {origin[owner.name]}, which is used.")
             )
     return values, extra, problems
+
+
+def _currency_doubt(values: Mapping[str, Any], row: int) -> list[Problem]:
+    floor, currency = values.get("commercial_floor_price"), values.get("currency")
+    if not (floor and floor.currency and currency) or floor.currency == currency.upper():
+        return []
+    message = f"The floor price is written in {floor.currency}, the currency is {currency}, which is used."
+    return [Problem(row, "currency", message)]
 
 
 def _build(values: Mapping[str, Any], extra: Mapping[str, str]) -> Deal:

@@ -10,6 +10,7 @@ import csv
 import io
 from collections import Counter
 from dataclasses import dataclass
+from itertools import count, islice
 
 from charset_normalizer import from_bytes
 
@@ -77,7 +78,8 @@ def read_table(data: bytes, filename: str) -> Table:
     width = max(len(columns), *(len(cells) for _, cells in records)) if len(records) > 1 else len(columns)
     if width > MAX_COLUMNS:
         raise ImportRefused(filename, f"has {width} columns, more than the {MAX_COLUMNS} that can be read.")
-    columns += [f"_extra_{number}" for number in range(1, width - len(columns) + 1)]
+    extra = (name for number in count(1) if (name := f"_extra_{number}") not in columns)
+    columns += list(islice(extra, width - len(columns)))
     repairs += renamed
     rows, lines = [], []
     named = len(records[0][1])
@@ -117,7 +119,7 @@ def _records(text: str, filename: str) -> list[tuple[int, list[str]]]:
 
 def _delimiter(text: str) -> str:
     """Choose the delimiter that gives the sampled lines the same width most often."""
-    sample = [line for line in text[:65_536].splitlines()[:50] if line.strip()]
+    sample = [line for line in text.lstrip()[:65_536].splitlines()[:50] if line.strip()]
 
     def score(mark: str) -> tuple[float, int]:
         widths = Counter(len(row) for row in csv.reader(sample, delimiter=mark))
@@ -128,6 +130,10 @@ def _delimiter(text: str) -> str:
 
 
 def _unique_columns(header: list[str], filename: str) -> tuple[list[str], list[str]]:
+    if len(header) > MAX_COLUMNS:
+        raise ImportRefused(
+            filename, f"has {len(header)} columns, more than the {MAX_COLUMNS} that can be read."
+        )
     columns: list[str] = []
     repairs: list[str] = []
     for position, cell in enumerate(header, start=1):
@@ -138,8 +144,4 @@ def _unique_columns(header: list[str], filename: str) -> tuple[list[str], list[s
         if unique != cell.strip():
             repairs.append(f"Column {position} is called {cell.strip()!r}; it is read as {unique!r}.")
         columns.append(unique)
-    if len(columns) > MAX_COLUMNS:
-        raise ImportRefused(
-            filename, f"has {len(columns)} columns, more than the {MAX_COLUMNS} that can be read."
-        )
     return columns, repairs

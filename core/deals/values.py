@@ -31,8 +31,17 @@ def read_cell(kind: Kind, cell: object) -> Reading:
     return _READERS[kind](cell)
 
 
+# Half of a character, as a cut JSON escape leaves it: no encoder, hash or database takes it.
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def storable(text: str) -> str:
+    """Return the text with each lone surrogate replaced by U+FFFD."""
+    return _LONE_SURROGATE.sub("\ufffd", text)
+
+
 def _plain(cell: object) -> str:
-    return "" if cell is None else str(cell).strip()
+    return "" if cell is None else storable(str(cell)).strip()
 
 
 def _known(cell: object) -> str:
@@ -41,8 +50,9 @@ def _known(cell: object) -> str:
 
 
 def _read_id(cell: object) -> Reading:
-    if isinstance(cell, (bool, list, dict)):
-        return Reading(None, f"{cell!r} is no deal id")
+    # A float has lost digits already, and one blank id makes a whole pandas column floats.
+    if isinstance(cell, (bool, float, list, tuple, dict)):
+        return Reading(None, f"{cell!r} is no deal id; give ids as text")
     return Reading(_plain(cell) or None)
 
 
@@ -122,9 +132,15 @@ def _currency(mark: str | None) -> str | None:
 
 def _decimal(text: str) -> Decimal | None:
     """Read an amount written with either decimal mark; None when it could mean two numbers."""
+    text = text.strip()
+    if re.search(r"\s", text) and not re.fullmatch(r"\d{1,3}(\s\d{3})+([.,]\d+)?", text):
+        return None  # "10 15": two prices
     digits = re.sub(r"\s", "", text)
     if "," in digits and "." in digits:
         decimal_mark = max(",.", key=digits.rfind)
+        whole = digits[: digits.rfind(decimal_mark)]
+        if not re.fullmatch(r"\d{1,3}([.,]\d{2,3})*[.,]\d{3}", whole):  # pairs: 12,34,567.00 in India
+            return None
         digits = digits.replace("." if decimal_mark == "," else ",", "").replace(decimal_mark, ".")
     elif "," in digits:
         if re.fullmatch(r"\d{1,3}(,\d{3})+", digits):
@@ -133,6 +149,8 @@ def _decimal(text: str) -> Decimal | None:
     return Decimal(digits) if re.fullmatch(r"\d+(\.\d+)?", digits) else None
 
 
+# Counts are stored as 64-bit integers; the largest seen in a file is 3.4e11.
+_LARGEST_COUNT = 2**63 - 1
 _MULTIPLES = {"": 1, "K": 10**3, "M": 10**6, "MM": 10**6, "B": 10**9}
 
 
@@ -141,10 +159,19 @@ def _read_count(cell: object) -> Reading:
     if not text:
         return Reading(None)
     match = re.fullmatch(r"(\d+(?:,\d{3})*(?:\.\d+)?)\s*(K|MM|M|B)?", text, re.IGNORECASE)
-    if match is None:
-        return Reading(None, f"{text!r} is not a count; it stays unknown")
-    number = Decimal(match[1].replace(",", "")) * _MULTIPLES[(match[2] or "").upper()]
-    return Reading(int(number))
+    number = match and _times(match[1].replace(",", ""), _MULTIPLES[(match[2] or "").upper()])
+    if number is None:
+        return Reading(None, f"{text[:40]!r} is not a count; it stays unknown")
+    return Reading(number)
+
+
+def _times(digits: str, multiple: int) -> int | None:
+    """Multiply exactly; None when the product is too large to be a count."""
+    whole, _, fraction = digits.partition(".")
+    if len(whole.lstrip("0")) > len(str(_LARGEST_COUNT)):
+        return None
+    number = int(Decimal(f"{whole}.{fraction[:9]}") * multiple)
+    return number if number <= _LARGEST_COUNT else None
 
 
 def _read_formats(cell: object) -> Reading:
@@ -165,7 +192,7 @@ def _read_formats(cell: object) -> Reading:
 
 
 def _read_devices(cell: object) -> Reading:
-    words = [word.casefold() for word in _read_list(cell).value]
+    words = list(dict.fromkeys(word.casefold() for word in _read_list(cell).value))
     unknown = [word for word in words if word not in DEVICES]
     doubt = f"{', '.join(map(repr, unknown))} is no known device; kept as unknown" if unknown else None
     return Reading(tuple(word for word in words if word in DEVICES), doubt)

@@ -139,9 +139,17 @@ def _alias_names() -> dict[str, Field]:
 
 _EXACT = _exact_names()
 _ALIASES = _alias_names()
+_RANKS = {
+    column_key(name): rank for field in FIELDS for rank, name in enumerate((field.name, *field.aliases))
+}
 
 
 def field_for_column(column: str) -> Field | None:
     """Return the field that a source column fills; exact names win over aliases, None when unknown."""
     key = column_key(column)
     return _EXACT.get(key) or _ALIASES.get(key)
+
+
+def name_rank(column: str) -> int:
+    """Return how directly a known column names its field: 0 for the exact name, then by alias."""
+    return _RANKS.get(column_key(column), 0)

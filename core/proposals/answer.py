@@ -17,7 +17,7 @@ from core.errors import UnusableAnswer
 from core.proposals.model import Answer, Proposal, Unpackaged
 from core.settings import MIN_PACKAGE_DEALS
 
-_NAME_LIMIT = 120
+NAME_LIMIT = 120
 _REASONING_LIMIT = 2_000
 _MAX_PACKAGES = 12
 
@@ -134,7 +134,7 @@ def validate_answer(text: str, aliases: Mapping[str, str]) -> Answer:
 
 def _proposal(package: Mapping[str, Any], resolve: _Resolver, issues: list[str]) -> Proposal:
     deal_ids, unknown = resolve.all(_get(package, "deals"))
-    name = clean_text(_get(package, "name"), _NAME_LIMIT)
+    name = clean_text(_get(package, "name"), NAME_LIMIT)
     if not name:
         name = "Unnamed package"
         issues.append("A package came without a name: give it one before you approve it.")

@@ -7,13 +7,16 @@ and so on. A deal below the brand-safety floor is never packaged; high risk neve
 
 from __future__ import annotations
 
+import re
+import string
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 from core.deals import Deal
-from core.deals.facts import Facts, facts_of
+from core.deals.facts import Facts, facts_of, mix
 from core.deals.vocabulary import garm_risk
+from core.proposals.answer import NAME_LIMIT, clean_text
 from core.proposals.model import Answer, DealGroup, Proposal, Unpackaged
 from core.settings import MIN_PACKAGE_DEALS
 
@@ -22,12 +25,12 @@ SOURCE = "Rules (no AI)"
 _MAX_PACKAGES = 6
 # More deals than this add nothing to a package's score: 3-15 deals are a typical package.
 _TYPICAL_MAX = 15
-# Candidates that share more than this of their deals with a chosen package say the same thing.
-_SAME_PACKAGE = 0.6
 # A word stands in the name when at least this share of the deals carries it.
 _NAME_SHARE = 0.8
 
 Facet = tuple[str, str]  # (kind, value)
+# A package is about a vertical or an audience; format and quality alone are no product.
+_SUBJECTS = frozenset({"vertical", "audience"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,44 +48,68 @@ class RulesProposer:
         sellable = [deal for deal in deals if _risk(deal) != "Floor"]
         chosen = _choose(sellable)
         packaged = {deal.deal_id for members in chosen for deal in members}
+        full = len(chosen) == _MAX_PACKAGES
         reasons = (
-            Unpackaged(deal.deal_id, _why_left(deal)) for deal in deals if deal.deal_id not in packaged
+            Unpackaged(deal.deal_id, _why_left(deal, full)) for deal in deals if deal.deal_id not in packaged
         )
         return Answer(tuple(map(_proposal, chosen)), tuple(reasons))
 
 
-def _why_left(deal: Deal) -> str:
+def _why_left(deal: Deal, full: bool) -> str:
     if _risk(deal) == "Floor":
         return "It is rated below the brand-safety floor (GARM Floor)."
-    return f"Fewer than {MIN_PACKAGE_DEALS} deals of the cluster share its vertical or audience."
+    if not _subjects(deal):
+        return "It names no vertical and no audience to group it by."
+    if full:
+        return f"It fits none of the {_MAX_PACKAGES} packages that a cluster gives at most."
+    return (
+        f"Fewer than {MIN_PACKAGE_DEALS} of the deals left share its vertical or audience "
+        "without mixing brand-safety levels."
+    )
 
 
-def _choose(deals: Sequence[Deal]) -> list[tuple[Deal, ...]]:
-    """Cover the deals greedily with the best facet groups."""
+def _choose(deals: Sequence[Deal]) -> list[list[Deal]]:
+    """Cover the deals greedily with the best facet groups; single deals left over join where they fit.
+
+    No deal is in two packages: each package tells one story about its own deals.
+    """
     candidates = list(_candidates(deals))
-    chosen: list[tuple[Deal, ...]] = []
-    covered: set[str] = set()
+    left = {deal.deal_id for deal in deals}
+    chosen: list[list[Deal]] = []
     while len(chosen) < _MAX_PACKAGES:
-        scored = [
-            (score, -position, members)
-            for position, members in enumerate(candidates)
-            if (score := _score(members, covered)) > 0 and not any(_alike(members, known) for known in chosen)
-        ]
-        if not scored:
+        groups = ([deal for deal in members if deal.deal_id in left] for members in candidates)
+        best = max((group for group in groups if len(group) >= MIN_PACKAGE_DEALS), key=_score, default=None)
+        if best is None:
             break
-        _, _, best = max(scored, key=lambda item: item[:2])
-        # Deals already packaged stay where they are: a package tells one story about its own deals.
-        own = tuple(deal for deal in best if deal.deal_id not in covered)
-        chosen.append(own)
-        covered |= {deal.deal_id for deal in own}
+        left -= {deal.deal_id for deal in best}
+        same = next((known for known in chosen if _name(known) == _name(best) and _fits(known, best)), None)
+        if same is None:
+            chosen.append(best)
+        else:
+            same += best
+    for deal in deals:
+        host = next((members for members in chosen if _fits(members, [deal])), None)
+        if deal.deal_id in left and host is not None:
+            host.append(deal)
     return chosen
+
+
+def _fits(members: Sequence[Deal], guests: Sequence[Deal]) -> bool:
+    """Whether guests share the subject of a package, its risk, and leave its name as true as it was."""
+    together = [*members, *guests]
+    return (
+        bool(frozenset.intersection(*map(_subjects, together)))
+        and sum(map(bool, _by_risk(together))) == 1
+        and _name(together) == _name(members)
+    )
 
 
 def _candidates(deals: Sequence[Deal]) -> Iterator[tuple[Deal, ...]]:
     """Yield groups that share one to three facets, one of them a vertical or an audience."""
+    facets = [(deal, _facets(deal)) for deal in deals]
     seen: set[tuple[str, ...]] = set()
-    for wanted in _facet_sets(deals):
-        members = [deal for deal in deals if wanted <= _facets(deal)]
+    for wanted in _facet_sets([own for _, own in facets]):
+        members = [deal for deal, own in facets if wanted <= own]
         for compatible in _by_risk(members):
             ids = tuple(deal.deal_id for deal in compatible)
             if len(ids) >= MIN_PACKAGE_DEALS and ids not in seen:
@@ -90,25 +117,30 @@ def _candidates(deals: Sequence[Deal]) -> Iterator[tuple[Deal, ...]]:
                 yield tuple(compatible)
 
 
-def _facet_sets(deals: Sequence[Deal]) -> list[frozenset[Facet]]:
+def _facet_sets(all_facets: Sequence[frozenset[Facet]]) -> list[frozenset[Facet]]:
     found: dict[frozenset[Facet], None] = {}
-    for deal in deals:
-        facets = sorted(_facets(deal))
+    for facets in all_facets:
         for size in (3, 2, 1):
-            for wanted in combinations(facets, size):
-                if any(kind in {"vertical", "audience"} for kind, _ in wanted):
+            for wanted in combinations(sorted(facets), size):
+                if any(kind in _SUBJECTS for kind, _ in wanted):
                     found[frozenset(wanted)] = None
     return list(found)
 
 
 def _facets(deal: Deal) -> frozenset[Facet]:
-    facets: list[Facet] = [("audience", name) for name in deal.audience.inferred_audience]
-    if deal.taxonomy.tier1:
-        facets.append(("vertical", deal.taxonomy.tier1))
+    facets: list[Facet] = []
     if deal.formats:
         facets.append(("format", _format(deal)))
     if deal.commercial.quality_tier:
         facets.append(("quality", deal.commercial.quality_tier))
+    return _subjects(deal).union(facets)
+
+
+def _subjects(deal: Deal) -> frozenset[Facet]:
+    """Return what a deal is about: its vertical and its audiences."""
+    facets: list[Facet] = [("audience", name) for name in deal.audience.inferred_audience]
+    if deal.taxonomy.tier1:
+        facets.append(("vertical", deal.taxonomy.tier1))
     return frozenset(facets)
 
 
@@ -125,11 +157,8 @@ def _by_risk(deals: Sequence[Deal]) -> list[list[Deal]]:
     return [sorted(part, key=lambda deal: deal.deal_id) for part in parts]
 
 
-def _score(members: Sequence[Deal], covered: set[str]) -> float:
-    new = [deal for deal in members if deal.deal_id not in covered]
-    if len(new) < MIN_PACKAGE_DEALS:
-        return 0.0
-    return float(min(len(new), _TYPICAL_MAX) * _coherence(new) ** 4)
+def _score(members: Sequence[Deal]) -> float:
+    return float(min(len(members), _TYPICAL_MAX) * _coherence(members) ** 4)
 
 
 def _coherence(members: Sequence[Deal]) -> float:
@@ -139,50 +168,67 @@ def _coherence(members: Sequence[Deal]) -> float:
     return sum(max(mix.values(), default=0) / len(members) for mix in mixes) / len(mixes)
 
 
-def _alike(members: Sequence[Deal], known: Sequence[Deal]) -> bool:
-    left, right = {deal.deal_id for deal in members}, {deal.deal_id for deal in known}
-    return len(left & right) / len(left | right) > _SAME_PACKAGE
-
-
 def _risk(deal: Deal) -> str | None:
     return garm_risk(deal.safety.garm_risk_rating)
 
 
 def _format(deal: Deal) -> str:
-    return "CTV" if deal.formats == ("video",) and deal.devices == ("ctv",) else "/".join(deal.formats)
+    if deal.formats == ("video",) and deal.devices == ("ctv",):
+        return "CTV"
+    return "/".join(name.title() for name in deal.formats)
 
 
 # --- words ------------------------------------------------------------------------------------
 
 
-def _proposal(members: tuple[Deal, ...]) -> Proposal:
-    facts = facts_of(members)
-    return Proposal(_name(members, facts), tuple(deal.deal_id for deal in members), _reasoning(facts))
+def _proposal(members: Sequence[Deal]) -> Proposal:
+    return Proposal(_name(members), tuple(deal.deal_id for deal in members), _reasoning(facts_of(members)))
 
 
-def _name(members: Sequence[Deal], facts: Facts) -> str:
+def _name(members: Sequence[Deal]) -> str:
     """Write "[Quality] [Vertical/Audience] [Format] Package" from words that most deals carry."""
-    formats = [_format(deal) for deal in members]
-    audience = _common(facts.audiences, len(members))
+    facts = facts_of(members)
+    formats = mix(members, lambda deal: (_format(deal),))
+    kind = _common(formats, len(members)) or _common(facts.formats, len(members)) or ""
     words = (
-        "Family-Safe" if facts.family_safe == "yes" else None,
+        _safety_word(members),
         _common(facts.quality, len(members)),
-        _common(facts.tier1, len(members)) or audience or next(iter(facts.tier1), None),
-        audience if _common(facts.tier1, len(members)) and audience else None,
-        _common({name: formats.count(name) for name in formats}, len(members)),
+        *_subject_words(_common(facts.tier1, len(members)), _common(facts.audiences, len(members)), kind),
+        kind,
     )
-    known = [_titled(word) for word in words if word]
-    return " ".join([*known, "Package"]) if known else "Mixed Package"
+    known = [word for word in words if word]
+    return clean_text(" ".join([*known, "Package"]) if known else "Mixed Package", NAME_LIMIT)
+
+
+def _safety_word(members: Sequence[Deal]) -> str | None:
+    """Return the one word on brand safety that is true of every deal, None when there is none."""
+    if all(_risk(deal) == "High" for deal in members):
+        return "High-Risk"
+    verdicts = {deal.safety.family_safe for deal in members}
+    return {True: "Family-Safe", False: "Non-Family"}.get(*verdicts) if len(verdicts) == 1 else None
+
+
+def _subject_words(vertical: str | None, audience: str | None, kind: str) -> list[str]:
+    """Return vertical and audience without saying a word twice: "Travel", "Eco Travelers" is the latter."""
+    if vertical and audience and _roots(vertical) & _roots(audience):
+        vertical = None
+    spoken = [word for subject in (vertical, audience) if subject for word in subject.split()]
+    return [word for word in spoken if word.casefold() != kind.casefold()]
+
+
+def _roots(words: str) -> set[str]:
+    """Return the beginnings of the longer words: "travel" for "Travelers" and "Travel"."""
+    return {word[:5] for word in re.findall(r"\w{5,}", words.casefold())}
 
 
 def _common(mix: Mapping[str, int], deals: int) -> str | None:
     """Return the value that most deals carry, None when too few do."""
     value = max(mix, key=lambda name: (mix[name], name), default=None)
-    return value if value and mix[value] >= _NAME_SHARE * deals else None
+    return _titled(value) if value and mix[value] >= _NAME_SHARE * deals else None
 
 
 def _titled(word: str) -> str:
-    return word if any(char.isupper() for char in word) else word.title()
+    return word if any(char.isupper() for char in word) else string.capwords(word)
 
 
 def _reasoning(facts: Facts) -> str:

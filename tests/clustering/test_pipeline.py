@@ -133,10 +133,21 @@ def test_same_clusters_for_any_number_of_threads(planted, method):
     assert results[0] == results[1]
 
 
-def test_same_clusters_for_float64_and_any_length_of_the_vectors(planted):
+@pytest.mark.parametrize("scale", [4.0, 1e-30, 1e200])
+def test_same_clusters_for_float64_and_any_length_of_the_vectors(planted, scale):
     base = cluster_deals(planted.deals, planted.vectors)
-    long = cluster_deals(planted.deals, planted.vectors.astype(np.float64) * 4)
-    assert named(base, planted.deals) == named(long, planted.deals)
+    scaled = cluster_deals(planted.deals, planted.vectors.astype(np.float64) * scale)
+    assert named(base, planted.deals) == named(scaled, planted.deals)
+
+
+@pytest.mark.parametrize(
+    "convert", [lambda v: v.astype(np.float16), lambda v: (v * 1000).astype(int), np.ndarray.tolist]
+)
+def test_other_kinds_of_numbers_are_accepted(planted, convert):
+    found = cluster_deals(
+        planted.deals, convert(planted.vectors), ClusteringSettings(small_clusters="attach")
+    )
+    assert not found.left_over
 
 
 def test_cluster_id_is_the_content_hash_of_its_sorted_deal_ids(planted):

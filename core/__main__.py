@@ -1,0 +1,246 @@
+"""The pipeline without a screen: `python -m core run DEALS` and `python -m core check DEALS`.
+
+Exit codes: 0 all done; 1 the input cannot be used, or check found refused rows; 2 a fatal
+error stopped the proposals; 3 some clusters failed. What was finished is always written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+from tqdm import tqdm
+
+from core.clustering import METHODS
+from core.creator import CreationResult, PackageCreator
+from core.deals import ImportResult, read_deals
+from core.errors import DealweaverError, ImportRefused
+from core.proposals import DEFAULT_TEMPLATE, Proposer, RulesProposer
+from core.settings import (
+    MEMBERSHIP_THRESHOLD,
+    MIN_CLUSTER_SIZE,
+    PROPOSAL_MAX_DEALS,
+    get_settings,
+)
+
+OK, BAD_INPUT, STOPPED, SOME_FAILED = 0, 1, 2, 3
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; every error is one sentence on stderr."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.CRITICAL)  # failures are told once, by this command
+    try:
+        return int(options.command(options))
+    except DealweaverError as error:
+        _say(str(error))
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        _say("Stopped by the keyboard; nothing was written.")
+        return STOPPED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m core", description="Dealweaver without a screen.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="read deals, cluster them, propose packages, write them as JSON")
+    run.set_defaults(command=_run)
+    run.add_argument("deals", type=Path, help="deal file: CSV, TSV, JSON or JSON Lines")
+    run.add_argument("--out", type=Path, default=Path("packages.json"), help="file to write (%(default)s)")
+    run.add_argument(
+        "--proposer", choices=("rules", "gemini"), help="default: gemini when a key is set, else rules"
+    )
+    run.add_argument("--method", choices=METHODS, default="gmm", help="clustering method (%(default)s)")
+    run.add_argument(
+        "--max-size", type=int, default=PROPOSAL_MAX_DEALS, help="most deals of a cluster (%(default)s)"
+    )
+    run.add_argument(
+        "--min-size", type=int, default=MIN_CLUSTER_SIZE, help="fewest deals of a cluster (%(default)s)"
+    )
+    run.add_argument("--overlap", action="store_true", help="let a deal join a second cluster")
+    run.add_argument(
+        "--threshold",
+        type=float,
+        default=MEMBERSHIP_THRESHOLD,
+        help="membership strength for --overlap, in (0, 1] (%(default)s)",
+    )
+
+    check = commands.add_parser("check", help="say what a file holds, what was repaired and what refused")
+    check.set_defaults(command=_check)
+    check.add_argument("deals", type=Path, help="deal file")
+    return parser
+
+
+def _read(path: Path) -> ImportResult:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ImportRefused(
+            str(path), f"cannot be read ({error.strerror}): check the name and its rights."
+        ) from None
+    return read_deals(data, path.name)
+
+
+# --- check ------------------------------------------------------------------------------------
+
+
+def _check(options: argparse.Namespace) -> int:
+    result = _read(options.deals)
+    ledger = result.ledger
+    print(
+        f"{options.deals.name}: {ledger.read} read = {ledger.loaded} loaded "
+        f"+ {ledger.merged} merged + {ledger.refused} refused"
+    )
+    for repair in result.repairs:
+        print(f"  repaired: {repair}")
+    for problem in result.problems:
+        place = f"row {problem.row}" + (f", {problem.column}" if problem.column else "")
+        print(f"  {problem.severity}: {place}: {problem.message}")
+    return BAD_INPUT if ledger.refused else OK
+
+
+# --- run --------------------------------------------------------------------------------------
+
+
+def _run(options: argparse.Namespace) -> int:
+    imported = _read(options.deals)
+    settings = get_settings()
+    proposer_name = options.proposer or ("gemini" if settings.has_key else "rules")
+    proposer: Proposer | None = RulesProposer() if proposer_name == "rules" else None
+    key = settings.gemini_api_key.get_secret_value() if settings.gemini_api_key else ""
+    creator = PackageCreator(
+        key,
+        DEFAULT_TEMPLATE,
+        model_name=settings.model,
+        embedding_model=settings.embedding_model,
+        max_deals_per_cluster=options.max_size,
+        min_cluster_size=options.min_size,
+        clustering_method=options.method,
+        use_soft_assignments=options.overlap,
+        probability_threshold=options.threshold,
+        small_clusters="attach",
+        proposer=proposer,
+    )
+    with _Bar() as bar:
+        creator.create_packages(imported.deals, bar)
+    result = creator.result
+    assert result is not None  # noqa: S101  (create_packages has just set it)
+    document = _document(options, imported, result, proposer_name)
+    _write(options.out, document)
+    return _report(options.out, document, result)
+
+
+class _Bar:
+    """Turns the creator's sentences into a progress bar on a terminal; silent elsewhere."""
+
+    def __enter__(self) -> _Bar:
+        self._bar = tqdm(total=1, bar_format="{desc} {bar} {elapsed}", disable=None, leave=False)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def __call__(self, sentence: str) -> None:
+        words = sentence.split()
+        numbers = [int(word.strip(":")) for word in words if word.strip(":").isdigit()]
+        if "of" in words and len(numbers) >= 2:  # noqa: PLR2004  ("... 3 of 40 ...")
+            self._bar.n, self._bar.total = numbers[0], numbers[1]
+        self._bar.set_description_str(sentence[:70].ljust(40))
+
+
+def _document(
+    options: argparse.Namespace, imported: ImportResult, result: CreationResult, proposer: str
+) -> dict[str, Any]:
+    packages = [
+        {
+            "package_name": proposal.name,
+            "deal_ids": list(proposal.deal_ids),
+            "reasoning": proposal.reasoning,
+            "cluster_id": outcome.cluster_id,
+            "proposal_source": outcome.model or outcome.source,
+        }
+        for outcome in result.run.outcomes
+        for proposal in outcome.proposals
+    ]
+    failed = result.failed
+    failed_clusters = [
+        {
+            "cluster_id": outcome.cluster_id,
+            # A deal that a second cluster did package is not repeated here: each deal has one state.
+            "deal_ids": [deal_id for deal_id in outcome.deal_ids if deal_id in failed],
+            "reason": outcome.error,
+        }
+        for outcome in result.run.with_status("failed", "not_sent")
+    ]
+    return {
+        "packages": packages,
+        "left_over": [{"deal_id": deal_id, "reason": why} for deal_id, why in result.left_over.items()],
+        "failed_clusters": failed_clusters,
+        "refused": [
+            {"row": problem.row, "reason": problem.message}
+            for problem in imported.problems
+            if problem.severity == "refused"
+        ],
+        "counts": {
+            "read": imported.ledger.read,
+            "loaded": imported.ledger.loaded,
+            "merged": imported.ledger.merged,
+            "refused": imported.ledger.refused,
+            "packaged": len(result.packaged),
+            "left_over": len(result.left_over),
+            "failed": len(failed),
+        },
+        "settings": {
+            "file": options.deals.name,
+            "proposer": proposer,
+            "clustering": result.clustering.settings.to_dict(),
+            "embedding_model": get_settings().embedding_model,
+            "model": get_settings().model if proposer == "gemini" else None,
+        },
+    }
+
+
+def _write(path: Path, document: dict[str, Any]) -> None:
+    """Write beside the target and move into place: a full disk leaves the old file whole."""
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2))
+        part.replace(path)
+    except OSError as error:
+        raise DealweaverError(
+            f"{path} cannot be written ({error.strerror}): choose another file with --out."
+        ) from None
+
+
+def _report(path: Path, document: dict[str, Any], result: CreationResult) -> int:
+    counts = document["counts"]
+    print(
+        f"{path}: {len(document['packages'])} packages; {counts['loaded']} deals = "
+        f"{counts['packaged']} packaged + {counts['left_over']} left over + {counts['failed']} failed"
+        + (f"; {counts['refused']} rows refused" if counts["refused"] else "")
+    )
+    if result.run.stopped:
+        _say(f"Stopped: {result.run.stopped} The packages finished before are in {path}.")
+        return STOPPED
+    failed = result.run.with_status("failed")
+    if failed:
+        reasons = sorted({outcome.error or "" for outcome in failed})
+        _say(f"{len(failed)} clusters failed: {' '.join(reasons)} Run the command again for them.")
+        for outcome in failed:
+            _say(f"  cluster {outcome.cluster_id}: {len(outcome.deal_ids)} deals: {outcome.error}")
+        return SOME_FAILED
+    return OK
+
+
+def _say(sentence: str) -> None:
+    print(sentence, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,28 @@
+"""Proposals become packages that an analyst reviews."""
+
+from core.packages.edits import (
+    AddDeals,
+    Approve,
+    Edit,
+    Reject,
+    RemoveDeals,
+    Rename,
+    Reopen,
+    SetReasoning,
+    apply_edit,
+)
+from core.packages.model import Package, package_from_proposal
+
+__all__ = [
+    "AddDeals",
+    "Approve",
+    "Edit",
+    "Package",
+    "Reject",
+    "RemoveDeals",
+    "Rename",
+    "Reopen",
+    "SetReasoning",
+    "apply_edit",
+    "package_from_proposal",
+]

@@ -1,0 +1,126 @@
+"""The tables of the workspace, and how a connection to it behaves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import JSON, Engine, ForeignKey, LargeBinary, String, UniqueConstraint, create_engine, event
+from sqlalchemy.engine import Connection
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.pool import ConnectionPoolEntry
+
+
+class Base(DeclarativeBase):
+    """Common base of the tables."""
+
+    type_annotation_map = {dict[str, Any]: JSON, list[Any]: JSON}  # noqa: RUF012  (read by SQLAlchemy)
+
+
+class RunRow(Base):
+    """One loaded file and everything made from it."""
+
+    __tablename__ = "runs"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    name: Mapped[str]
+    filename: Mapped[str]
+    created_at: Mapped[str]
+    saved_at: Mapped[str]
+    report: Mapped[dict[str, Any]]
+    clustering: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+
+
+class DealRow(Base):
+    """One deal of a run, in the order of the file."""
+
+    __tablename__ = "deals"
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    deal_id: Mapped[str]
+    record: Mapped[dict[str, Any]]
+    __table_args__ = (UniqueConstraint("run_id", "deal_id"),)
+
+
+class ArrayRow(Base):
+    """Vectors or map coordinates of a run: float32, one row per deal, in deal order."""
+
+    __tablename__ = "arrays"
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    columns: Mapped[int]
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class OutcomeRow(Base):
+    """What became of one cluster's proposals; the newest outcome of a cluster counts."""
+
+    __tablename__ = "outcomes"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), index=True)
+    cluster_id: Mapped[str]
+    created_at: Mapped[str]
+    outcome: Mapped[dict[str, Any]]
+
+
+class PackageRow(Base):
+    """One package; `replaced` marks a suggestion that a newer one took the place of."""
+
+    __tablename__ = "packages"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), index=True)
+    position: Mapped[int]
+    version: Mapped[int] = mapped_column()
+    replaced: Mapped[bool] = mapped_column(default=False)
+    package: Mapped[dict[str, Any]]
+    __mapper_args__ = {"version_id_col": version, "version_id_generator": False}  # noqa: RUF012
+
+
+class EventRow(Base):
+    """The audit trail: append-only, written in the same transaction as what it tells."""
+
+    __tablename__ = "events"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), index=True)
+    at: Mapped[str]
+    who: Mapped[str]
+    what: Mapped[str]
+    package_id: Mapped[str | None]
+    before: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    after: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+
+
+class PreferenceRow(Base):
+    """A setting that an analyst changed on the screen; never a key."""
+
+    __tablename__ = "preferences"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[str]
+
+
+def open_engine(url: str) -> Engine:
+    """Return an engine whose writers wait for each other instead of losing updates.
+
+    On SQLite: write-ahead log, full synchronisation (a confirmed write survives a power cut),
+    and writers that take their lock at the start of the transaction (`execution_options(writer=True)`).
+    """
+    engine = create_engine(url)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _configure_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _configure_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    # The driver's own transaction handling starts too late for a writer; `_begin_sqlite` does it.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in (
+        "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"
+    ):  # fmt: skip
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writer = connection.get_execution_options().get("writer", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writer else "BEGIN")

@@ -1,0 +1,486 @@
+"""The one way in and out of the workspace database.
+
+Every method is one transaction: when it returns, the change is on disk with its entry in
+the audit trail, and the screen may say so.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import Engine, delete, func, select
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from core.clustering import Cluster, Clustering, ClusteringSettings, LeftOver
+from core.deals import Deal, ImportResult, Ledger, Problem
+from core.errors import WorkspaceError
+from core.packages import Edit, Package, apply_edit, package_from_proposal
+from core.packages.model import new_package_id
+from core.proposals import Outcome, Proposal, Unpackaged, Usage
+from core.workspace.schema import (
+    ArrayRow,
+    Base,
+    DealRow,
+    EventRow,
+    OutcomeRow,
+    PackageRow,
+    PreferenceRow,
+    RunRow,
+    open_engine,
+)
+
+FloatArray = npt.NDArray[np.float32]
+
+# Until people sign in, the one person at this machine decides.
+ANALYST = "analyst"
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """A run as the list of runs shows it; times are UTC, ISO 8601."""
+
+    id: str
+    name: str
+    filename: str
+    created_at: str
+    saved_at: str
+    deals: int
+    clusters: int | None
+    packages: int
+    approved: int
+
+
+class Workspace:
+    """Runs, deals, clusters, proposals, packages and decisions.
+
+    url: SQLAlchemy URL; the folder of a SQLite file is made when it is missing.
+    Raises WorkspaceError when the database cannot be opened or used.
+    """
+
+    def __init__(self, url: str) -> None:
+        location = make_url(url)
+        if location.drivername.startswith("sqlite") and location.database not in {None, "", ":memory:"}:
+            Path(str(location.database)).parent.mkdir(parents=True, exist_ok=True)
+        self._engine = open_engine(url)
+        self._writing: Engine = self._engine.execution_options(writer=True)
+        try:
+            Base.metadata.create_all(self._writing)
+        except SQLAlchemyError as error:
+            raise WorkspaceError(
+                f"The workspace {location.render_as_string(hide_password=True)} cannot be opened "
+                f"({_cause(error)}): check DEALWEAVER_HOME and the rights of its folder."
+            ) from error
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _reading(self) -> Iterator[Session]:
+        with self._transaction(self._engine, "read") as session:
+            yield session
+
+    @contextmanager
+    def _saving(self) -> Iterator[Session]:
+        with self._transaction(self._writing, "saved, nothing was changed") as session:
+            yield session
+
+    @contextmanager
+    def _transaction(self, engine: Engine, what: str) -> Iterator[Session]:
+        try:
+            with Session(engine, expire_on_commit=False) as session, session.begin():
+                yield session
+        except SQLAlchemyError as error:
+            raise WorkspaceError(
+                f"The workspace could not be {what} ({_cause(error)}): try again."
+            ) from error
+
+    # --- runs ---------------------------------------------------------------------------------
+
+    def create_run(self, result: ImportResult, filename: str, name: str | None = None) -> str:
+        """Save a loaded file as a new run and return the run's id."""
+        run_id, now = uuid.uuid4().hex[:12], _now()
+        report = {
+            "ledger": asdict(result.ledger),
+            "problems": [asdict(problem) for problem in result.problems],
+            "mapping": dict(result.mapping),
+            "repairs": list(result.repairs),
+        }
+        with self._saving() as session:
+            session.add(
+                RunRow(
+                    id=run_id,
+                    name=name or filename,
+                    filename=filename,
+                    created_at=now,
+                    saved_at=now,
+                    report=report,
+                )
+            )
+            session.flush()
+            session.add_all(
+                DealRow(run_id=run_id, position=position, deal_id=deal.deal_id, record=deal.to_dict())
+                for position, deal in enumerate(result.deals)
+            )
+            _log_event(session, run_id, f"Load {len(result.deals)} deals from {filename}")
+        return run_id
+
+    def runs(self) -> list[RunSummary]:
+        """Return all runs, newest first."""
+        with self._reading() as session:
+            ids = session.scalars(select(RunRow.id).order_by(RunRow.created_at.desc(), RunRow.id)).all()
+            return [self._summary(session, run_id) for run_id in ids]
+
+    def run(self, run_id: str) -> RunSummary:
+        """Return one run. Raises WorkspaceError when there is none of this id."""
+        with self._reading() as session:
+            return self._summary(session, run_id)
+
+    def delete_run(self, run_id: str) -> None:
+        """Delete a run with everything made from it. Raises WorkspaceError when there is none."""
+        with self._saving() as session:
+            _get_run(session, run_id)
+            session.execute(delete(RunRow).where(RunRow.id == run_id))
+
+    def rename_run(self, run_id: str, name: str) -> None:
+        """Give a run another name. Raises WorkspaceError for a blank one."""
+        if not name.strip():
+            raise WorkspaceError("A run needs a name: write one before you save.")
+        with self._saving() as session:
+            row = _get_run(session, run_id)
+            _log_event(session, run_id, f"Rename the run to {name.strip()!r}")
+            row.name = name.strip()
+
+    def _summary(self, session: Session, run_id: str) -> RunSummary:
+        row = _get_run(session, run_id)
+        deals = session.scalar(select(func.count()).where(DealRow.run_id == run_id)) or 0
+        packages = [Package(**_package_fields(item.package)) for item in _current(session, run_id)]
+        return RunSummary(
+            id=row.id,
+            name=row.name,
+            filename=row.filename,
+            created_at=row.created_at,
+            saved_at=row.saved_at,
+            deals=deals,
+            clusters=len(row.clustering["clusters"]) if row.clustering else None,
+            packages=len(packages),
+            approved=sum(package.status == "approved" for package in packages),
+        )
+
+    # --- deals --------------------------------------------------------------------------------
+
+    def deals(self, run_id: str) -> tuple[Deal, ...]:
+        """Return the deals of a run in the order of the file."""
+        with self._reading() as session:
+            rows = session.scalars(
+                select(DealRow.record).where(DealRow.run_id == run_id).order_by(DealRow.position)
+            )
+            return tuple(Deal.from_dict(record) for record in rows)
+
+    def import_report(self, run_id: str) -> ImportResult:
+        """Return what was read, repaired and refused when the file was loaded."""
+        with self._reading() as session:
+            report = _get_run(session, run_id).report
+        return ImportResult(
+            deals=self.deals(run_id),
+            problems=tuple(Problem(**problem) for problem in report["problems"]),
+            ledger=Ledger(**report["ledger"]),
+            mapping=report["mapping"],
+            repairs=tuple(report["repairs"]),
+        )
+
+    # --- vectors and map ----------------------------------------------------------------------
+
+    def save_array(self, run_id: str, kind: str, rows: FloatArray) -> None:
+        """Keep (n, d) float32, one row for each deal in deal order; kind names what it is."""
+        with self._saving() as session:
+            _get_run(session, run_id)
+            session.merge(
+                ArrayRow(
+                    run_id=run_id,
+                    kind=kind,
+                    columns=rows.shape[1],
+                    data=np.ascontiguousarray(rows, dtype=np.float32).tobytes(),
+                )
+            )
+
+    def array(self, run_id: str, kind: str) -> FloatArray | None:
+        """Return what `save_array` kept, None when there is nothing yet."""
+        with self._reading() as session:
+            row = session.get(ArrayRow, (run_id, kind))
+            return None if row is None else np.frombuffer(row.data, dtype=np.float32).reshape(-1, row.columns)
+
+    # --- clusters -----------------------------------------------------------------------------
+
+    def save_clustering(self, run_id: str, clustering: Clustering) -> None:
+        """Make this the run's clustering.
+
+        Suggestions nobody touched give way with the clusters they were made for; packages an
+        analyst edited or decided on stay.
+        """
+        with self._saving() as session:
+            row = _get_run(session, run_id)
+            row.clustering = {
+                "settings": clustering.settings.to_dict(),
+                "clusters": [asdict(cluster) for cluster in clustering.clusters],
+                "left_over": [asdict(item) for item in clustering.left_over],
+                "diagnostics": dict(clustering.diagnostics),
+            }
+            kept = {cluster.id for cluster in clustering.clusters}
+            for item in _current(session, run_id):
+                if item.package["cluster_id"] not in kept and _untouched(item):
+                    item.replaced = True
+            _log_event(session, run_id, f"Build {len(clustering.clusters)} clusters")
+
+    def clustering(self, run_id: str) -> Clustering | None:
+        """Return the run's clustering, None before the first."""
+        with self._reading() as session:
+            saved = _get_run(session, run_id).clustering
+        if saved is None:
+            return None
+        return Clustering(
+            clusters=tuple(
+                Cluster(item["id"], tuple(item["members"]), tuple(item["strengths"]))
+                for item in saved["clusters"]
+            ),
+            left_over=tuple(LeftOver(**item) for item in saved["left_over"]),
+            settings=ClusteringSettings.from_dict(saved["settings"]),
+            diagnostics=saved["diagnostics"],
+        )
+
+    # --- proposals ----------------------------------------------------------------------------
+
+    def save_outcome(self, run_id: str, outcome: Outcome) -> None:
+        """Keep what became of one cluster, and its suggestions as pending packages.
+
+        Untouched suggestions of the same cluster give way to the new ones; a failed or unsent
+        cluster keeps the suggestions it had.
+        """
+        with self._saving() as session:
+            _get_run(session, run_id)
+            session.add(
+                OutcomeRow(
+                    run_id=run_id, cluster_id=outcome.cluster_id, created_at=_now(), outcome=asdict(outcome)
+                )
+            )
+            if outcome.status == "done":
+                for item in _current(session, run_id):
+                    if item.package["cluster_id"] == outcome.cluster_id and _untouched(item):
+                        item.replaced = True
+                source = outcome.model or outcome.source
+                for proposal in outcome.proposals:
+                    _add_package(
+                        session,
+                        run_id,
+                        package_from_proposal(proposal, source=source, cluster_id=outcome.cluster_id),
+                    )
+            _log_event(
+                session,
+                run_id,
+                f"Proposals for cluster {outcome.cluster_id}: {outcome.status}",
+                who=outcome.source,
+            )
+
+    def outcomes(self, run_id: str) -> dict[str, Outcome]:
+        """Return the newest outcome of each cluster, by cluster id."""
+        with self._reading() as session:
+            rows = session.scalars(
+                select(OutcomeRow.outcome).where(OutcomeRow.run_id == run_id).order_by(OutcomeRow.id)
+            )
+            return {item["cluster_id"]: _outcome(item) for item in rows}
+
+    # --- packages -----------------------------------------------------------------------------
+
+    def packages(self, run_id: str) -> tuple[Package, ...]:
+        """Return the packages of a run in the order they came."""
+        with self._reading() as session:
+            return tuple(Package(**_package_fields(row.package)) for row in _current(session, run_id))
+
+    def add_package(self, run_id: str, name: str, deal_ids: Sequence[str], who: str = ANALYST) -> Package:
+        """Make a package by hand. Raises WorkspaceError without a name or with unknown deals."""
+        if not name.strip() or not deal_ids:
+            raise WorkspaceError("A package needs a name and at least one deal.")
+        with self._saving() as session:
+            unknown = sorted(set(deal_ids) - _deal_ids(session, run_id))
+            if unknown:
+                raise WorkspaceError(f"No deal of this workspace has the id {', '.join(unknown)}.")
+            package = Package(
+                id=new_package_id(),
+                name=name.strip(),
+                deal_ids=tuple(dict.fromkeys(deal_ids)),
+                reasoning="",
+                source="Analyst",
+                edited=True,
+            )
+            _add_package(session, run_id, package)
+            _log_event(session, run_id, f"Make {package.name!r} by hand", who=who, after=package)
+            return package
+
+    def edit_packages(
+        self, run_id: str, versions: Mapping[str, int], edits: Iterable[Edit], who: str = ANALYST
+    ) -> tuple[Package, ...]:
+        """Apply edits to packages, all or none, and return their new versions.
+
+        versions: package id -> the version the edit was made from. Raises WorkspaceError when
+        a package has changed since, PackageError when an edit is not allowed.
+        """
+        edits = tuple(edits)
+        with self._saving() as session:
+            known = _deal_ids(session, run_id)
+            return tuple(
+                self._edit_one(session, run_id, package_id, version, edits, known, who)
+                for package_id, version in versions.items()
+            )
+
+    def _edit_one(
+        self,
+        session: Session,
+        run_id: str,
+        package_id: str,
+        version: int,
+        edits: Iterable[Edit],
+        known: set[str],
+        who: str,
+    ) -> Package:
+        row = session.get(PackageRow, package_id)
+        if row is None or row.run_id != run_id or row.replaced:
+            raise WorkspaceError("The package is not there any more: reload the page.")
+        if row.version != version:
+            raise WorkspaceError(
+                f"{row.package['name']!r} was changed meanwhile (version {row.version}, yours {version}): "
+                "reload the page and make your change again."
+            )
+        package = Package(**_package_fields(row.package))
+        for edit in edits:
+            before, package = package, apply_edit(package, edit, known_ids=known, who=who)
+            if package != before:
+                _log_event(session, run_id, str(edit), who=who, before=before, after=package)
+        row.package, row.version = package.to_dict(), package.version
+        return package
+
+    # --- audit, exports, preferences ----------------------------------------------------------
+
+    def log_export(self, run_id: str, what: str, who: str = ANALYST) -> None:
+        """Write an export into the audit trail."""
+        with self._saving() as session:
+            _log_event(session, run_id, what, who=who)
+
+    def events(self, run_id: str) -> list[dict[str, Any]]:
+        """Return the audit trail, oldest first."""
+        with self._reading() as session:
+            rows = session.scalars(select(EventRow).where(EventRow.run_id == run_id).order_by(EventRow.id))
+            return [
+                {"at": row.at, "who": row.who, "what": row.what, "package_id": row.package_id} for row in rows
+            ]
+
+    def preference(self, name: str, default: str) -> str:
+        """Return a setting that was changed on the screen, else the default."""
+        with self._reading() as session:
+            row = session.get(PreferenceRow, name)
+            return row.value if row else default
+
+    def set_preference(self, name: str, value: str | None) -> None:
+        """Keep a setting; None forgets it."""
+        with self._saving() as session:
+            session.execute(delete(PreferenceRow).where(PreferenceRow.name == name))
+            if value is not None:
+                session.add(PreferenceRow(name=name, value=value))
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _cause(error: SQLAlchemyError) -> str:
+    return str(getattr(error, "orig", None) or error).splitlines()[0]
+
+
+def _get_run(session: Session, run_id: str) -> RunRow:
+    row = session.get(RunRow, run_id)
+    if row is None:
+        raise WorkspaceError(f"There is no run {run_id!r} in this workspace: choose another one.")
+    return row
+
+
+def _deal_ids(session: Session, run_id: str) -> set[str]:
+    return set(session.scalars(select(DealRow.deal_id).where(DealRow.run_id == run_id)))
+
+
+def _current(session: Session, run_id: str) -> Sequence[PackageRow]:
+    return session.scalars(
+        select(PackageRow)
+        .where(PackageRow.run_id == run_id, PackageRow.replaced.is_(False))
+        .order_by(PackageRow.position)
+    ).all()
+
+
+def _untouched(row: PackageRow) -> bool:
+    return row.package["status"] == "pending" and not row.package["edited"]
+
+
+def _add_package(session: Session, run_id: str, package: Package) -> None:
+    last = session.scalar(select(func.max(PackageRow.position)).where(PackageRow.run_id == run_id))
+    session.add(
+        PackageRow(
+            id=package.id,
+            run_id=run_id,
+            position=0 if last is None else last + 1,
+            version=package.version,
+            package=package.to_dict(),
+        )
+    )
+    session.flush()
+
+
+def _package_fields(saved: Mapping[str, Any]) -> dict[str, Any]:
+    return {**saved, "deal_ids": tuple(saved["deal_ids"])}
+
+
+def _outcome(saved: Mapping[str, Any]) -> Outcome:
+    return Outcome(
+        **{
+            **saved,
+            "deal_ids": tuple(saved["deal_ids"]),
+            "proposals": tuple(
+                Proposal(item["name"], tuple(item["deal_ids"]), item["reasoning"])
+                for item in saved["proposals"]
+            ),
+            "unpackaged": tuple(Unpackaged(**item) for item in saved["unpackaged"]),
+            "issues": tuple(saved["issues"]),
+            "usage": Usage(**saved["usage"]),
+        }
+    )
+
+
+def _log_event(
+    session: Session,
+    run_id: str,
+    what: str,
+    *,
+    who: str = ANALYST,
+    before: Package | None = None,
+    after: Package | None = None,
+) -> None:
+    now = _now()
+    session.add(
+        EventRow(
+            run_id=run_id,
+            at=now,
+            who=who,
+            what=what,
+            package_id=after.id if after else None,
+            before=before.to_dict() if before else None,
+            after=after.to_dict() if after else None,
+        )
+    )
+    _get_run(session, run_id).saved_at = now
