@@ -54,12 +54,22 @@ def decode(data: bytes, filename: str) -> tuple[str, list[str]]:
     try:
         return data.decode("utf-8"), []
     except UnicodeDecodeError:
-        best = from_bytes(data[:200_000], cp_isolation=["cp1252", "cp1250", "cp1251", "latin_1"]).best()
-        encoding = best.encoding if best else "cp1252"
+        encoding = _guess_encoding(data[:200_000])
         text = data.decode(encoding, errors="replace")
         replaced = text.count("�")
         note = f"The file is not UTF-8; read as {encoding}"
         return text, [f"{note}, {replaced} characters could not be read." if replaced else f"{note}."]
+
+
+def _guess_encoding(data: bytes) -> str:
+    """Return the likeliest 8-bit encoding; where several fit equally well, what Western Excel writes."""
+    matches = list(from_bytes(data, cp_isolation=["cp1252", "cp1250", "cp1251", "latin_1"]))
+    if not matches:
+        return "cp1252"
+    fewest = min((match.chaos, -match.coherence) for match in matches)
+    fitting = [match for match in matches if (match.chaos, -match.coherence) == fewest]
+    western = any("cp1252" in match.could_be_from_charset for match in fitting)
+    return "cp1252" if western else fitting[0].encoding
 
 
 def read_table(data: bytes, filename: str) -> Table:

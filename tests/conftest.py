@@ -1,0 +1,29 @@
+"""What every test can rely on: no setting of the person who runs it reaches the code."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from core.settings import Settings, environment_names, get_settings
+
+PROXY_NAMES = ("ALL_PROXY", "FTP_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "WS_PROXY", "WSS_PROXY")
+
+
+@pytest.fixture(autouse=True)
+def isolated_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Forget every setting and proxy, and keep the workspace and the secrets file in tmp_path.
+
+    Names are compared without case, as the settings and most HTTP clients do. Settings are
+    read once per process, so they are forgotten before and after each test.
+    """
+    unwanted = {*environment_names(), *PROXY_NAMES}
+    for name in list(os.environ):
+        if name.upper() in unwanted:
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("DEALWEAVER_HOME", str(tmp_path))
+    monkeypatch.setitem(Settings.model_config, "toml_file", str(tmp_path / "secrets.toml"))
+    get_settings.cache_clear()
+    yield
+    get_settings.cache_clear()

@@ -1,0 +1,36 @@
+"""Deals and clusters of the sample data, for every kind of proposer."""
+
+from itertools import groupby
+from pathlib import Path
+
+import pytest
+
+import sample_data
+from core.deals import Deal, read_deals
+from core.proposals import DealGroup
+
+LARGEST_CLUSTER = 25
+
+
+@pytest.fixture(scope="session")
+def sample_deals() -> tuple[Deal, ...]:
+    """All deals of the sample file."""
+    path = Path(sample_data.__file__).with_name("deals.json")
+    return tuple(read_deals(path.read_bytes(), path.name).deals)
+
+
+@pytest.fixture(scope="session")
+def coherent_groups(sample_deals: tuple[Deal, ...]) -> list[DealGroup]:
+    """Clusters of 8 to 25 deals that share vertical and format, as good clustering would give."""
+
+    def subject(deal: Deal) -> tuple[str, tuple[str, ...]]:
+        return deal.taxonomy.tier1 or "", deal.formats
+
+    groups = []
+    for (vertical, formats), members in groupby(sorted(sample_deals, key=subject), key=subject):
+        deals = list(members)
+        parts = -(-len(deals) // LARGEST_CLUSTER)
+        if vertical and len(deals) >= 8 * parts:
+            name = f"{vertical} {'/'.join(formats)}"
+            groups += [DealGroup(f"{name} {n}", tuple(deals[n::parts])) for n in range(parts)]
+    return groups
