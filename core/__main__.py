@@ -7,9 +7,11 @@ error stopped the proposals; 3 some clusters failed. What was finished is always
 from __future__ import annotations
 
 import argparse
+import errno
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from core.clustering import METHODS
 from core.creator import CreationResult, PackageCreator
 from core.deals import ImportResult, read_deals
 from core.errors import DealweaverError, ImportRefused
-from core.proposals import DEFAULT_TEMPLATE, Proposer, RulesProposer
+from core.proposals import DEFAULT_TEMPLATE, Outcome, Proposer, RulesProposer
 from core.settings import (
     MEMBERSHIP_THRESHOLD,
     MIN_CLUSTER_SIZE,
@@ -110,6 +112,7 @@ def _check(options: argparse.Namespace) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     imported = _read(options.deals)
+    _check_target(options.out)
     settings = get_settings()
     proposer_name = options.proposer or ("gemini" if settings.has_key else "rules")
     proposer: Proposer | None = RulesProposer() if proposer_name == "rules" else None
@@ -206,12 +209,32 @@ def _document(
     }
 
 
+def _check_target(path: Path) -> None:
+    """Raise before any call is paid for when the result could not be written."""
+    with _naming_target(path):
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "it is a folder")
+        part = _part_of(path)
+        part.touch()
+        part.unlink()
+
+
 def _write(path: Path, document: dict[str, Any]) -> None:
     """Write beside the target and move into place: a full disk leaves the old file whole."""
-    part = path.with_name(path.name + ".part")
-    try:
+    part = _part_of(path)
+    with _naming_target(path):
         part.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2))
         part.replace(path)
+
+
+def _part_of(path: Path) -> Path:
+    return path.with_name(path.name + ".part")
+
+
+@contextmanager
+def _naming_target(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise DealweaverError(
             f"{path} cannot be written ({error.strerror}): choose another file with --out."
@@ -230,12 +253,18 @@ def _report(path: Path, document: dict[str, Any], result: CreationResult) -> int
         return STOPPED
     failed = result.run.with_status("failed")
     if failed:
-        reasons = sorted({outcome.error or "" for outcome in failed})
-        _say(f"{len(failed)} clusters failed: {' '.join(reasons)} Run the command again for them.")
-        for outcome in failed:
-            _say(f"  cluster {outcome.cluster_id}: {len(outcome.deal_ids)} deals: {outcome.error}")
+        for reason, outcomes in _by_reason(failed).items():
+            names = ", ".join(outcome.cluster_id for outcome in outcomes)
+            _say(f"{len(outcomes)} clusters failed: {reason} Run the command again for them: {names}")
         return SOME_FAILED
     return OK
+
+
+def _by_reason(failed: Sequence[Outcome]) -> dict[str, list[Outcome]]:
+    reasons: dict[str, list[Outcome]] = {}
+    for outcome in failed:
+        reasons.setdefault(outcome.error or "", []).append(outcome)
+    return reasons
 
 
 def _say(sentence: str) -> None:

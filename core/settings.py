@@ -151,8 +151,9 @@ def load_settings() -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
+        problem = first["msg"].removeprefix("Value error, ")
         raise SettingError(
-            f"The setting {name} has a value that cannot work: {first['msg']}. Correct it and start again."
+            f"The setting {name} has a value that cannot work: {problem}. Correct it and start again."
         ) from None
     except (TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingError(

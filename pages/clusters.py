@@ -18,6 +18,7 @@ from core.workspace.tasks import MAP
 from pages._shared import shell, state, tables
 from pages._shared.deal_map import CLUSTER, COLOUR_BY, deal_map
 from pages._shared.services import jobs, workspace
+from pages._shared.texts import counted
 
 shell.ensure_shell("pages/clusters.py")
 
@@ -140,12 +141,10 @@ def _map(run_id: str, deals: Sequence[Deal], clustering: Clustering) -> None:
         "Colour by", [CLUSTER, *COLOUR_BY], default=CLUSTER, key="colour_by", required=True
     )
     if len(deals) > MAP_POINTS:
-        st.caption(
-            f"The map shows a sample of {MAP_POINTS:,} of {len(deals):,} deals; everything else uses all."
-        )
+        st.caption(f"The map shows a sample of {MAP_POINTS:,} of {len(deals):,} deals; tables hold all.")
     key = f"map_{run_id}"
     st.plotly_chart(
-        deal_map(deals, places, clustering, colour_by or CLUSTER),
+        deal_map(deals, places, clustering, colour_by or CLUSTER, dark=st.context.theme.type == "dark"),
         key=key,
         on_select=partial(_map_selected, key),
         selection_mode=("lasso", "box", "points"),
@@ -161,7 +160,7 @@ def _selection(run_id: str, deals: Sequence[Deal]) -> None:
     if not selected:
         return
     with st.container(border=True):
-        st.subheader(f"{len(selected):,} deals selected")
+        st.subheader(f"{counted(len(selected), 'deal')} selected")
         tables.show_deals(selected, f"selected_{len(selected)}", height=240)
         left, middle, right = st.columns([3, 1.4, 1], vertical_alignment="bottom")
         left.text_input("Name of the package", key="new_package_name", placeholder="Premium Auto CTV Package")
@@ -186,19 +185,20 @@ def _make_package(run_id: str, deal_ids: list[str]) -> None:
 
 
 def _tables(run_id: str, deals: Sequence[Deal], clustering: Clustering) -> None:
-    st.subheader(f"{len(clustering.clusters)} clusters")
+    st.subheader(counted(len(clustering.clusters), "cluster"))
     key = f"clusters_{run_id}_{clustering.clusters[0].id if clustering.clusters else ''}"
     if clustering.clusters:
         st.dataframe(
             tables.clusters_frame(deals, clustering),
             key=key,
             hide_index=True,
+            placeholder="-",
             on_select=partial(_clusters_selected, key, deals, clustering),
             selection_mode="multi-row",
             alt="Table of clusters",
         )
     if clustering.left_over:
-        st.subheader(f"{len(clustering.left_over)} deals outside every cluster")
+        st.subheader(f"{counted(len(clustering.left_over), 'deal')} outside every cluster")
         st.dataframe(
             pd.DataFrame(
                 [
@@ -211,6 +211,7 @@ def _tables(run_id: str, deals: Sequence[Deal], clustering: Clustering) -> None:
                 ]
             ),
             hide_index=True,
+            placeholder="-",
             alt="Table of deals outside every cluster",
         )
 
@@ -225,7 +226,8 @@ def _diagnostics(clustering: Clustering) -> None:
             frame = pd.DataFrame(curve).rename(columns={"components": "Components", "bic": "BIC"})
             st.line_chart(frame, x="Components", y="BIC", height=220)
             st.caption(
-                f"{clustering.diagnostics.get('components')} components had the lowest BIC (lower is better); "
+                f"{clustering.diagnostics.get('components')} components had the lowest BIC, the best balance "
+                "of fit and simplicity; "
                 "groups over the largest size were then split by meaning."
             )
 

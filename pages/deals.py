@@ -14,6 +14,7 @@ from core.errors import ImportRefused
 from core.settings import get_settings
 from pages._shared import shell, state, tables
 from pages._shared.services import workspace
+from pages._shared.texts import literal
 
 shell.ensure_shell("pages/deals.py")
 
@@ -87,10 +88,10 @@ def _draft() -> None:
         return
     filename, result = draft
     if isinstance(result, ImportRefused):
-        st.error(str(result), icon=":material/error:")
+        st.error(literal(str(result)), icon=":material/error:")
         return
     with st.container(border=True):
-        st.subheader(f"Read from {filename}")
+        st.subheader(f"Read from {literal(filename)}")
         _report(result)
         if result.deals:
             tables.show_deals(result.deals[:5], "draft_preview", height=212)
@@ -119,7 +120,7 @@ def _report(result: ImportResult) -> None:
     ):
         column.metric(label, f"{count:,}")
     for repair in result.repairs[:20]:
-        st.caption(repair)
+        st.caption(literal(repair))
     if not result.problems:
         return
     with st.expander(f"{len(result.problems):,} things to know", expanded=bool(ledger.refused)):
@@ -137,6 +138,7 @@ def _report(result: ImportResult) -> None:
                 ]
             ),
             hide_index=True,
+            placeholder="-",
             alt="Table of problems found in the file",
         )
 
@@ -170,7 +172,7 @@ def _filtered(deals: Sequence[Deal]) -> list[Deal]:
             list(formats),
             selection_mode="multi",
             key="deal_formats",
-            format_func=lambda name: f"{name} {formats[name]:,}",
+            format_func=lambda name: f"{literal(name)} {formats[name]:,}",
         )
     with right:
         wanted_ssps = st.multiselect(

@@ -39,7 +39,7 @@ from core.workspace import JobContext, propose_packages
 from pages._shared import shell, state, tables
 from pages._shared.preferences import MODEL, PROMPT
 from pages._shared.services import jobs, workspace
-from pages._shared.texts import counted
+from pages._shared.texts import counted, literal
 
 shell.ensure_shell("pages/packages.py")
 
@@ -108,7 +108,7 @@ def _propose_row(
     )
     wanted = unsent or ids
     columns[1].button(
-        f"Propose for {counted(len(wanted), 'cluster')}",
+        f"Propose {'for' if unsent else 'again for'} {counted(len(wanted), 'cluster')}",
         type="primary" if first else "secondary",
         on_click=_propose,
         args=(run_id, wanted, proposer),
@@ -152,9 +152,7 @@ def _failures(
 ) -> None:
     numbers = {cluster.id: number for number, cluster in enumerate(clustering.clusters, start=1)}
     with st.container(border=True):
-        st.markdown(
-            f":material/error: **{counted(len(failed), 'cluster')} failed.** Their deals are kept; nothing is lost."
-        )
+        st.markdown(f":material/error: **{counted(len(failed), 'cluster')} failed.** Their deals are kept.")
         for cluster_id in failed[:10]:
             outcome = outcomes[cluster_id]
             st.text(f"Cluster {numbers[cluster_id]}, {len(outcome.deal_ids)} deals: {outcome.error}")
@@ -245,11 +243,11 @@ def _card(run_id: str, package: Package, deals: Mapping[str, Deal], others: Sequ
     decided = (
         f" · {package.status} by {package.decided_by} at {package.decided_at}" if package.decided_by else ""
     )
-    st.caption(f"Suggested by: {author}{decided}")
+    st.caption(literal(f"Suggested by: {author}{decided}"))
     _facts(members)
     shared = [other.name for other in others if set(other.deal_ids) & set(package.deal_ids)]
     if shared:
-        st.caption(f"Shares deals with: {', '.join(shared[:5])}".replace("[", "(").replace("]", ")"))
+        st.caption(f"Shares deals with: {literal(', '.join(shared[:5]))}")
     _members(run_id, package, members, deals)
 
 
@@ -268,6 +266,7 @@ def _facts(members: Sequence[Deal]) -> None:
     st.dataframe(
         {"Fact": list(lines), "Counted over the deals": [value or "-" for value in lines.values()]},
         hide_index=True,
+        placeholder="-",
         alt="Facts counted over the deals of the package",
     )
 
@@ -278,6 +277,7 @@ def _members(run_id: str, package: Package, members: Sequence[Deal], deals: Mapp
         tables.deals_frame(members),
         key=key,
         hide_index=True,
+        placeholder="-",
         on_select="rerun",
         selection_mode="multi-row",
         column_config=tables.DEAL_COLUMNS,
@@ -310,6 +310,7 @@ def _list(packages: Sequence[Package]) -> list[Package]:
         tables.packages_frame(packages),
         key=key,
         hide_index=True,
+        placeholder="-",
         height=640,
         column_config={"Package": st.column_config.TextColumn(width=300)},
         on_select="rerun",
@@ -370,6 +371,7 @@ def _unpackaged(run_id: str, clustering: Clustering, outcomes: Mapping[str, Outc
                 "Why": [item.reason for item in left],
             },
             hide_index=True,
+            placeholder="-",
             alt="Table of deals that are in no package",
         )
 

@@ -4,9 +4,14 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from core.settings import Settings, environment_names, get_settings
+
+# A slow machine is no bug: property tests have no time limit of their own.
+hypothesis.settings.register_profile("dealweaver", deadline=None)
+hypothesis.settings.load_profile("dealweaver")
 
 PROXY_NAMES = ("ALL_PROXY", "FTP_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "WS_PROXY", "WSS_PROXY")
 

@@ -149,8 +149,10 @@ def _read_records(numbered: Iterable[tuple[int, Any]], refused: Iterable[Problem
         problems += found
         if deal is None:
             continue
-        known = deals.setdefault(deal.deal_id, deal)
-        if known is not deal:
+        known = deals.get(deal.deal_id)
+        if known is None:
+            deals[deal.deal_id] = deal
+        else:
             problems.append(_repeated(known, deal, row))
             merged += known == deal
     ledger = Ledger(

@@ -128,11 +128,15 @@ class GeminiProposer:
             return self._clients[model]
 
     def _build(self, model: str) -> ChatGoogleGenerativeAI:
+        from google.genai import Client
+        from google.genai.types import HttpOptions
         from langchain_google_genai import ChatGoogleGenerativeAI
 
+        # A redirect would carry the key and the deals to another host.
+        client_args = {"follow_redirects": False}
         # Only the 2.5 models take a temperature; the client drops it elsewhere with a warning.
         sampling: dict[str, Any] = {"temperature": self._temperature} if "2.5" in model else {}
-        return ChatGoogleGenerativeAI(
+        llm = ChatGoogleGenerativeAI(
             model=model,
             api_key=self._key,
             # Given explicitly, because variables of the environment would redirect the calls silently.
@@ -140,10 +144,16 @@ class GeminiProposer:
             vertexai=False,
             max_retries=1,
             timeout=self._timeout_s,
-            # A redirect would carry the key and the deals to another host.
-            client_args={"follow_redirects": False},
+            client_args=client_args,
             **sampling,
         )
+        # It does not hand vertexai=False on, so GOOGLE_GENAI_USE_VERTEXAI would still change the endpoint.
+        llm.client = Client(
+            vertexai=False,
+            api_key=self._key.get_secret_value(),
+            http_options=HttpOptions(base_url=self._base_url, client_args=client_args),
+        )
+        return llm
 
 
 def _usable_key(key: str) -> str:

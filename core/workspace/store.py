@@ -24,7 +24,7 @@ from sqlalchemy.orm import Session
 from core.clustering import Cluster, Clustering, ClusteringSettings, LeftOver
 from core.deals import Deal, ImportResult, Ledger, Problem
 from core.errors import WorkspaceError
-from core.packages import Edit, Package, apply_edit, package_from_proposal
+from core.packages import Edit, Package, Rename, apply_edit, package_from_proposal
 from core.packages.model import new_package_id
 from core.proposals import Outcome, Proposal, Unpackaged, Usage
 from core.workspace.schema import (
@@ -70,14 +70,19 @@ class Workspace:
     """
 
     def __init__(self, url: str) -> None:
-        location = make_url(url)
-        if location.drivername.startswith("sqlite") and location.database not in {None, "", ":memory:"}:
-            Path(str(location.database)).parent.mkdir(parents=True, exist_ok=True)
-        self._engine = open_engine(url)
-        self._writing: Engine = self._engine.execution_options(writer=True)
         try:
+            location = make_url(url)
+        except SQLAlchemyError:  # its message would repeat the URL, password included
+            raise WorkspaceError(
+                "The address of the workspace is no database URL: check DEALWEAVER_DATABASE_URL."
+            ) from None
+        try:
+            if location.drivername.startswith("sqlite") and location.database not in {None, "", ":memory:"}:
+                Path(str(location.database)).parent.mkdir(parents=True, exist_ok=True)
+            self._engine = open_engine(url)
+            self._writing: Engine = self._engine.execution_options(writer=True)
             Base.metadata.create_all(self._writing)
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, OSError, ImportError) as error:  # ImportError: a driver is missing
             raise WorkspaceError(
                 f"The workspace {location.render_as_string(hide_password=True)} cannot be opened "
                 f"({_cause(error)}): check DEALWEAVER_HOME and the rights of its folder."
@@ -140,7 +145,11 @@ class Workspace:
     def runs(self) -> list[RunSummary]:
         """Return all runs, newest first."""
         with self._reading() as session:
-            ids = session.scalars(select(RunRow.id).order_by(RunRow.created_at.desc(), RunRow.id)).all()
+            # By the event of loading: `created_at` does not tell apart runs of the same second.
+            loaded = func.min(EventRow.id)
+            ids = session.scalars(
+                select(EventRow.run_id).group_by(EventRow.run_id).order_by(loaded.desc())
+            ).all()
             return [self._summary(session, run_id) for run_id in ids]
 
     def run(self, run_id: str) -> RunSummary:
@@ -232,8 +241,8 @@ class Workspace:
     def save_clustering(self, run_id: str, clustering: Clustering) -> None:
         """Make this the run's clustering.
 
-        Suggestions nobody touched give way with the clusters they were made for; packages an
-        analyst edited or decided on stay.
+        Suggestions nobody touched go with the clusters they were made for, and come back with
+        them; packages an analyst edited or decided on stay.
         """
         with self._saving() as session:
             row = _get_run(session, run_id)
@@ -243,10 +252,6 @@ class Workspace:
                 "left_over": [asdict(item) for item in clustering.left_over],
                 "diagnostics": dict(clustering.diagnostics),
             }
-            kept = {cluster.id for cluster in clustering.clusters}
-            for item in _current(session, run_id):
-                if item.package["cluster_id"] not in kept and _untouched(item):
-                    item.replaced = True
             _log_event(session, run_id, f"Build {len(clustering.clusters)} clusters")
 
     def clustering(self, run_id: str) -> Clustering | None:
@@ -314,21 +319,25 @@ class Workspace:
             return tuple(Package(**_package_fields(row.package)) for row in _current(session, run_id))
 
     def add_package(self, run_id: str, name: str, deal_ids: Sequence[str], who: str = ANALYST) -> Package:
-        """Make a package by hand. Raises WorkspaceError without a name or with unknown deals."""
+        """Make a package by hand.
+
+        Raises WorkspaceError without a name or with unknown deals, PackageError for an overlong name.
+        """
         if not name.strip() or not deal_ids:
             raise WorkspaceError("A package needs a name and at least one deal.")
         with self._saving() as session:
             unknown = sorted(set(deal_ids) - _deal_ids(session, run_id))
             if unknown:
                 raise WorkspaceError(f"No deal of this workspace has the id {', '.join(unknown)}.")
-            package = Package(
+            blank = Package(
                 id=new_package_id(),
-                name=name.strip(),
+                name=name,
                 deal_ids=tuple(dict.fromkeys(deal_ids)),
                 reasoning="",
                 source="Analyst",
                 edited=True,
             )
+            package = Rename(name).apply(blank)  # one rule for names, whoever writes them
             _add_package(session, run_id, package)
             _log_event(session, run_id, f"Make {package.name!r} by hand", who=who, after=package)
             return package
@@ -344,23 +353,22 @@ class Workspace:
         edits = tuple(edits)
         with self._saving() as session:
             known = _deal_ids(session, run_id)
+            rows = {row.id: row for row in _current(session, run_id)}
             return tuple(
-                self._edit_one(session, run_id, package_id, version, edits, known, who)
+                self._edit_one(session, rows.get(package_id), version, edits, known, who)
                 for package_id, version in versions.items()
             )
 
     def _edit_one(
         self,
         session: Session,
-        run_id: str,
-        package_id: str,
+        row: PackageRow | None,
         version: int,
         edits: Iterable[Edit],
         known: set[str],
         who: str,
     ) -> Package:
-        row = session.get(PackageRow, package_id)
-        if row is None or row.run_id != run_id or row.replaced:
+        if row is None:
             raise WorkspaceError("The package is not there any more: reload the page.")
         if row.version != version:
             raise WorkspaceError(
@@ -371,7 +379,7 @@ class Workspace:
         for edit in edits:
             before, package = package, apply_edit(package, edit, known_ids=known, who=who)
             if package != before:
-                _log_event(session, run_id, str(edit), who=who, before=before, after=package)
+                _log_event(session, row.run_id, str(edit), who=who, before=before, after=package)
         row.package, row.version = package.to_dict(), package.version
         return package
 
@@ -408,7 +416,7 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _cause(error: SQLAlchemyError) -> str:
+def _cause(error: Exception) -> str:
     return str(getattr(error, "orig", None) or error).splitlines()[0]
 
 
@@ -423,12 +431,18 @@ def _deal_ids(session: Session, run_id: str) -> set[str]:
     return set(session.scalars(select(DealRow.deal_id).where(DealRow.run_id == run_id)))
 
 
-def _current(session: Session, run_id: str) -> Sequence[PackageRow]:
-    return session.scalars(
+def _current(session: Session, run_id: str) -> list[PackageRow]:
+    """Return the packages that count, in order: no replaced ones, no untouched ones of other clusters."""
+    rows = session.scalars(
         select(PackageRow)
         .where(PackageRow.run_id == run_id, PackageRow.replaced.is_(False))
         .order_by(PackageRow.position)
-    ).all()
+    )
+    clustering = session.scalar(select(RunRow.clustering).where(RunRow.id == run_id))
+    if clustering is None:
+        return list(rows)
+    clusters = {cluster["id"] for cluster in clustering["clusters"]}
+    return [row for row in rows if row.package["cluster_id"] in clusters or not _untouched(row)]
 
 
 def _untouched(row: PackageRow) -> bool:
@@ -479,6 +493,7 @@ def _log_event(
     after: Package | None = None,
 ) -> None:
     now = _now()
+    _get_run(session, run_id).saved_at = now
     session.add(
         EventRow(
             run_id=run_id,
@@ -490,4 +505,3 @@ def _log_event(
             after=after.to_dict() if after else None,
         )
     )
-    _get_run(session, run_id).saved_at = now

@@ -18,6 +18,9 @@ from core.settings import MAP_POINTS, RANDOM_SEED
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 _OTHER = "#8A94A0"
 _OUTLINE = "rgba(70, 80, 90, 0.8)"
+# Text of a cluster's number and the ground it stands on.
+_LIGHT = ("#1A2430", "rgba(255, 255, 255, 0.6)")
+_DARK = ("#F2F5F8", "rgba(14, 17, 23, 0.6)")
 _MOST_NAMES = 6
 _NAME_LENGTH = 60
 
@@ -39,11 +42,17 @@ def drawn_indices(count: int) -> npt.NDArray[np.int64]:
 
 
 def deal_map(
-    deals: Sequence[Deal], places: npt.NDArray[np.float32], clustering: Clustering, colour_by: str
+    deals: Sequence[Deal],
+    places: npt.NDArray[np.float32],
+    clustering: Clustering,
+    colour_by: str,
+    *,
+    dark: bool = False,
 ) -> go.Figure:
     """Draw the map; the same input gives the same figure, so that it is not sent again.
 
-    places: (n, 2). Each point carries its deal id in `customdata`: selections are by id.
+    places: (n, 2). dark: whether the page is dark, for the cluster numbers. Each point carries
+    its deal id in `customdata`: selections are by id.
     """
     drawn = drawn_indices(len(deals))
     cluster_of = {
@@ -73,7 +82,7 @@ def deal_map(
             )
         )
     if colour_by == CLUSTER:
-        _label_clusters(figure, places, clustering)
+        _label_clusters(figure, places, clustering, _DARK if dark else _LIGHT)
     hidden = {"visible": False}
     figure.update_layout(
         dragmode="lasso",
@@ -117,7 +126,10 @@ def _by_value(
     return [(name, colours[name], indices) for name, indices in groups.items() if indices]
 
 
-def _label_clusters(figure: go.Figure, places: npt.NDArray[np.float32], clustering: Clustering) -> None:
+def _label_clusters(
+    figure: go.Figure, places: npt.NDArray[np.float32], clustering: Clustering, colours: tuple[str, str]
+) -> None:
+    text, ground = colours
     centres = np.array([np.median(places[list(cluster.members)], axis=0) for cluster in clustering.clusters])
     for number, (x, y) in enumerate(centres, start=1):
         figure.add_annotation(
@@ -125,9 +137,9 @@ def _label_clusters(figure: go.Figure, places: npt.NDArray[np.float32], clusteri
             y=float(y),
             text=f"<b>{number}</b>",
             showarrow=False,
-            bgcolor="rgba(255,255,255,0.72)",
-            font={"size": 11, "color": "#1A2430"},
-            borderpad=1,
+            bgcolor=ground,
+            font={"size": 10, "color": text},
+            borderpad=0,
         )
 
 

@@ -11,6 +11,7 @@ from core.packages.coverage import STATE_WORDS, count_states
 from core.workspace import Job, RunSummary
 from pages._shared import state
 from pages._shared.services import jobs, workspace
+from pages._shared.texts import literal
 
 _log = logging.getLogger(__name__)
 
@@ -60,7 +61,7 @@ def header() -> None:
     message = st.session_state.pop(state.MESSAGE, None)
     if message:
         kind, text = message
-        (st.error if kind == "error" else st.success)(text)
+        (st.error if kind == "error" else st.success)(literal(text))
 
 
 def _run_picker(run: RunSummary | None) -> None:
@@ -150,13 +151,13 @@ def _running_job(run_id: str) -> None:
 
 def _ended_job(job: Job) -> None:
     if job.state == "done":  # good news needs no click to go away; bad news stays until it is read
-        st.success(f"{job.title}: {job.note}", icon=":material/check_circle:")
+        st.success(literal(f"{job.title}: {job.note}"), icon=":material/check_circle:")
         jobs().dismiss(job.run_id)
         return
     left, right = st.columns([5, 1], vertical_alignment="center")
     with left:
         if job.state == "failed":
-            st.error(f"{job.title}: {job.error}", icon=":material/error:")
+            st.error(literal(f"{job.title}: {job.error}"), icon=":material/error:")
         else:
             st.warning(f"{job.title} was cancelled. {job.note or 'What was finished is kept.'}")
     right.button(
@@ -179,7 +180,7 @@ def run_guarded(page: object) -> None:
     try:
         page.run()  # type: ignore[attr-defined]
     except DealweaverError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(literal(str(error)), icon=":material/error:")
     except Exception:
         # The last catch of the screen: a traceback helps nobody there, and would show data.
         _log.exception("A page failed")

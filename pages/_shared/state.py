@@ -18,6 +18,7 @@ from core.packages.coverage import DealState, deal_states
 from core.proposals import Outcome
 from core.workspace import RunSummary
 from pages._shared.services import workspace
+from pages._shared.texts import literal
 
 SHELL = "shell"
 TARGET = "target"
@@ -40,7 +41,7 @@ def current_run() -> RunSummary | None:
     except WorkspaceError:
         leave_run()
         st.warning(
-            f"There is no run {run_id!r} in this workspace (any more): open another one or load a file."
+            f"There is no run {literal(repr(run_id))} in this workspace (any more): open another one or load a file."
         )
         return None
     st.session_state[RUN] = run_id

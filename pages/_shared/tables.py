@@ -63,6 +63,7 @@ def show_deals(deals: Sequence[Deal], key: str, *, height: int = 320) -> None:
         deals_frame(deals),
         key=key,
         hide_index=True,
+        placeholder="-",
         height=height,
         column_config=DEAL_COLUMNS,
         alt=f"Table of {len(deals)} deals",

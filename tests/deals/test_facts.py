@@ -1,7 +1,7 @@
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.deals import Audience, Commercial, Deal, Money, Safety, Taxonomy, parse_deal
@@ -104,6 +104,7 @@ def test_deals_without_a_value_are_in_no_count():
     assert mix([Deal("1"), Deal("2", buyer="")], lambda deal: (deal.buyer,)) == {}
 
 
+@settings(max_examples=25)
 @given(st.lists(records().map(lambda record: parse_deal(record)[0]).filter(bool), max_size=6))
 def test_facts_of_any_deals_add_up_in_any_order(deals):
     facts = facts_of(deals)

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from core.deals import Audience, Commercial, Deal, Money, Safety, Taxonomy, content_hash, parse_deal
 from tests.deals import records
@@ -130,6 +130,7 @@ def test_unknown_and_not_safe_have_different_hashes():
     assert Deal("1").content_hash != Deal("1", safety=Safety(family_safe=False)).content_hash
 
 
+@settings(max_examples=50)
 @given(parsed_deals())
 def test_any_deal_that_was_read_comes_back_and_can_be_hashed_and_stored(deal):
     assert Deal.from_dict(deal.to_dict()) == deal
@@ -137,6 +138,7 @@ def test_any_deal_that_was_read_comes_back_and_can_be_hashed_and_stored(deal):
     assert len(deal.content_hash) == 16
 
 
+@settings(max_examples=50)
 @given(parsed_deals())
 def test_reading_the_record_of_a_deal_gives_the_deal_and_no_doubt(deal):
     deal = dataclasses.replace(deal, extra={})

@@ -42,9 +42,9 @@ def test_unicode_is_read_with_or_without_a_byte_order_mark(data):
     ("encoding", "names"),
     [
         ("cp1252", "Señal de fútbol,Televisión Española"),
-        ("cp1252", "São Paulo – Não,Notícias e crianças"),
+        ("cp1252", "São Paulo \u2013 Não,Notícias e crianças"),
         ("cp1252", "Blåbær øl på kærlighed,Göteborg"),
-        ("cp1252", "Café crème – Être naïf,5 €"),
+        ("cp1252", "Café crème \u2013 Être naïf,5 €"),
         ("cp1252", "Premium CTV Niño,x"),
         ("cp1252", "München Über Größe,x"),
         ("cp1250", "Zażółć gęślą jaźń wiadomości,Żywność i zdrowie"),
@@ -56,12 +56,6 @@ def test_eight_bit_text_is_read_and_the_assumption_is_told(encoding, names):
     text, notes = decode(written.encode(encoding), "f")
     assert text == written
     assert notes == [f"The file is not UTF-8; read as {encoding}."]
-
-
-def test_bytes_that_no_encoding_knows_are_counted():
-    text, notes = decode(b"deal_id,deal_name\nA1,caf\xe9 \x81\n", "f")
-    assert text == "deal_id,deal_name\nA1,caf\u00e9 \ufffd\n"
-    assert notes == ["The file is not UTF-8; read as cp1252, 1 characters could not be read."]
 
 
 @pytest.mark.parametrize("data", [PNG, b"a,b\0c", "deal_id\nA".encode("utf-16-le")])

@@ -1,0 +1,1 @@
+"""Tests of how deals become text and text becomes vectors."""

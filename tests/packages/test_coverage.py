@@ -1,0 +1,147 @@
+"""Where every deal stands: one state each, whatever happened to its clusters and packages."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.clustering import Cluster, Clustering, ClusteringSettings, LeftOver
+from core.deals import Deal
+from core.packages import Package
+from core.packages.coverage import STATE_WORDS, count_states, deal_states
+from core.proposals import Outcome, Proposal, Unpackaged
+
+DEALS = tuple(Deal(f"d{n}") for n in range(5))
+FAR_AWAY = LeftOver(4, "It is like no other deal.")
+CLUSTERING = Clustering(
+    (Cluster("a", (0, 1, 2, 3), (1.0,) * 4),), (FAR_AWAY,), ClusteringSettings(min_size=2)
+)
+PACKAGE = Package("pkg-1", "Sports Package", ("d0", "d1", "d2"), "Sports.", "rules", cluster_id="a")
+DONE = Outcome(
+    "a",
+    ("d0", "d1", "d2", "d3"),
+    "done",
+    "rules",
+    proposals=(Proposal("Sports Package", ("d0", "d1", "d2"), "Sports."),),
+    unpackaged=(Unpackaged("d3", "No sports."),),
+)
+FAILED = Outcome("a", DONE.deal_ids, "failed", "gemini", error="Gemini is in trouble.")
+UNSENT = replace(FAILED, status="not_sent", error="Not sent: the run was cancelled.")
+
+
+def states_of(clustering=CLUSTERING, outcome=DONE, packages=(PACKAGE,)):
+    outcomes = {outcome.cluster_id: outcome} if outcome else {}
+    return {item.deal_id: item for item in deal_states(DEALS, clustering, outcomes, packages)}
+
+
+def words_of(states):
+    return {deal_id: (item.state, item.reason) for deal_id, item in states.items()}
+
+
+def test_before_clustering_every_deal_waits():
+    states = states_of(clustering=None, outcome=None, packages=())
+    assert {(item.state, item.reason) for item in states.values()} == {("not_sent", "Not clustered yet.")}
+
+
+def test_after_proposing_each_deal_is_packaged_unpackaged_or_left_out():
+    assert words_of(states_of()) == {
+        "d0": ("packaged", "Sports Package"),
+        "d1": ("packaged", "Sports Package"),
+        "d2": ("packaged", "Sports Package"),
+        "d3": ("unpackaged", "No sports."),
+        "d4": ("left_out", "It is like no other deal."),
+    }
+
+
+def test_approved_packages_hold_their_deals_as_pending_ones_do():
+    assert words_of(states_of(packages=[replace(PACKAGE, status="approved")])) == words_of(states_of())
+
+
+def test_deals_of_a_rejected_package_count_as_taken_out_and_name_it():
+    states = states_of(packages=[replace(PACKAGE, status="rejected")])
+    assert states["d0"].state == "removed"
+    assert "'Sports Package'" in states["d0"].reason
+
+
+def test_deal_in_a_rejected_and_a_live_package_is_packaged():
+    other = Package("pkg-2", "Other", ("d0", "d3"), "", "Analyst")
+    states = states_of(packages=[replace(PACKAGE, status="rejected"), other])
+    assert [states[f"d{n}"].state for n in range(4)] == ["packaged", "removed", "removed", "packaged"]
+
+
+def test_deal_taken_out_of_its_package_is_visible_as_taken_out():
+    states = states_of(packages=[replace(PACKAGE, deal_ids=("d0", "d1"), edited=True)])
+    assert words_of(states)["d2"] == ("removed", "Taken out of its package.")
+
+
+def test_failed_cluster_gives_its_reason_to_each_of_its_deals():
+    states = states_of(outcome=FAILED, packages=())
+    assert {words_of(states)[f"d{n}"] for n in range(4)} == {("cluster_failed", "Gemini is in trouble.")}
+    assert states["d4"].state == "left_out"
+
+
+def test_packages_from_before_keep_their_deals_when_a_retry_fails():
+    states = states_of(outcome=FAILED)
+    assert [states[f"d{n}"].state for n in range(4)] == ["packaged"] * 3 + ["cluster_failed"]
+
+
+@pytest.mark.parametrize("outcome", [None, UNSENT])
+def test_cluster_without_an_answer_is_not_proposed_yet(outcome):
+    states = states_of(outcome=outcome, packages=())
+    assert [states[f"d{n}"].state for n in range(5)] == ["not_sent"] * 4 + ["left_out"]
+
+
+def test_answer_for_a_cluster_of_an_older_clustering_says_nothing():
+    stale = replace(DONE, cluster_id="gone")
+    assert states_of(outcome=stale, packages=())["d3"].state == "not_sent"
+
+
+def test_hand_made_package_takes_a_deal_from_outside_every_cluster():
+    assert states_of(packages=[Package("pkg-2", "Mine", ("d4",), "", "Analyst")])["d4"].state == "packaged"
+
+
+def test_counts_come_in_the_order_of_deciding_without_empty_states():
+    counts = count_states(states_of().values())
+    assert list(counts.items()) == [("packaged", 3), ("unpackaged", 1), ("left_out", 1)]
+    assert set(counts) <= set(STATE_WORDS)
+
+
+@st.composite
+def situations(draw):
+    """Draw deals, a clustering with overlaps, an outcome of any kind per cluster, and any packages."""
+    deals = tuple(Deal(f"d{n}") for n in range(draw(st.integers(0, 10))))
+    ids = [deal.deal_id for deal in deals]
+    homes = [draw(st.sampled_from(["a", "b", None])) for _ in deals]
+    guests = [draw(st.sampled_from(["a", "b", None, None])) for _ in deals]
+    clusters, outcomes = [], {}
+    for name in ("a", "b"):
+        members = tuple(n for n in range(len(deals)) if homes[n] and name in (homes[n], guests[n]))
+        clusters.append(Cluster(name, members, (1.0,) * len(members)))
+        status = draw(st.sampled_from(["done", "failed", "not_sent", None]))
+        inside = tuple(ids[n] for n in members)
+        taken = tuple(deal_id for deal_id in inside if draw(st.booleans()))
+        if status == "done":
+            rest = tuple(Unpackaged(deal_id, "No.") for deal_id in inside if deal_id not in taken)
+            outcomes[name] = Outcome(name, inside, status, "x", (Proposal("P", taken, "W"),), rest)
+        elif status:
+            outcomes[name] = Outcome(name, inside, status, "x", error="E.")
+    left = tuple(LeftOver(n, "Far.") for n in range(len(deals)) if homes[n] is None)
+    clustering = Clustering(tuple(clusters), left, ClusteringSettings())
+    packages = [
+        Package(f"p{n}", "P", tuple(draw(st.sets(st.sampled_from(ids)))), "", "x", status=status)
+        for n, status in enumerate(
+            draw(st.lists(st.sampled_from(["pending", "approved", "rejected"]), max_size=3))
+        )
+        if ids
+    ]
+    return deals, draw(st.sampled_from([clustering, None])), outcomes, packages
+
+
+@given(situations())
+def test_every_deal_has_exactly_one_state_with_a_reason(situation):
+    deals = situation[0]
+    states = deal_states(*situation)
+    assert [item.deal_id for item in states] == [deal.deal_id for deal in deals]
+    assert sum(count_states(states).values()) == len(deals)
+    assert all(item.reason and item.state in STATE_WORDS for item in states)

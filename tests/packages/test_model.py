@@ -1,0 +1,41 @@
+"""A package: made from a suggestion, written as plain values."""
+
+import json
+
+from core.packages import Package, package_from_proposal
+from core.packages.model import STATUSES, new_package_id
+from core.proposals import Proposal
+
+PROPOSAL = Proposal("Sports CTV Package", ("007", "12"), "Live sports.")
+
+
+def test_suggestion_becomes_a_pending_package_at_version_one():
+    package = package_from_proposal(PROPOSAL, source="gemini-2.5-flash", cluster_id="c1")
+    assert package == Package(
+        id=package.id,
+        name="Sports CTV Package",
+        deal_ids=("007", "12"),
+        reasoning="Live sports.",
+        source="gemini-2.5-flash",
+        cluster_id="c1",
+        version=1,
+        status="pending",
+        edited=False,
+    )
+    assert package.status in STATUSES
+
+
+def test_equal_suggestions_become_packages_with_ids_of_their_own():
+    made = {package_from_proposal(PROPOSAL, source="rules", cluster_id="c").id for _ in range(100)}
+    assert len(made) == 100
+    assert all(len(package_id) <= 32 for package_id in made), "the column of the id holds 32 characters"
+
+
+def test_new_ids_start_with_letters_so_that_no_program_takes_them_for_numbers():
+    assert new_package_id().startswith("pkg-")
+
+
+def test_plain_values_survive_json_and_rebuild_the_package():
+    package = package_from_proposal(PROPOSAL, source="rules", cluster_id="c")
+    saved = json.loads(json.dumps(package.to_dict()))
+    assert Package(**saved | {"deal_ids": tuple(saved["deal_ids"])}) == package
