@@ -19,5 +19,4 @@ pages = [
 ]
 page = st.navigation(pages, position="top")
 shell.enter_shell()
-shell.header()
 shell.run_guarded(page)

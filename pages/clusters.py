@@ -11,7 +11,6 @@ import streamlit as st
 
 from core.clustering import METHODS, Clustering, ClusteringSettings
 from core.deals import Deal
-from core.errors import DealweaverError
 from core.settings import MAP_POINTS, MEMBERSHIP_THRESHOLD, MIN_CLUSTER_SIZE, PROPOSAL_MAX_DEALS, get_settings
 from core.workspace import JobContext, build_clusters
 from core.workspace.tasks import MAP
@@ -26,22 +25,20 @@ METHOD_WORDS = {"gmm": "Gaussian mixture (recommended)", "kmeans": "K-Means"}
 SMALL_WORDS = {"attach": "Attach to the nearest cluster", "leave_out": "Leave out, and list"}
 
 
+@state.guarded
 def _build(run_id: str) -> None:
     """Start the job with the settings on the screen; a setting that cannot work is said at once."""
     choice = st.session_state
-    try:
-        settings = ClusteringSettings(
-            method=choice["method"],
-            max_deals=choice["max_deals"],
-            min_size=choice["min_size"],
-            overlap=choice["overlap"],
-            threshold=choice["threshold"],
-            small_clusters=choice["small_clusters"],
-        )
-        model = get_settings().embedding_model
-        jobs().start(run_id, "Build clusters", partial(_work, workspace(), run_id, settings, model))
-    except DealweaverError as error:
-        state.complain(str(error))
+    settings = ClusteringSettings(
+        method=choice["method"],
+        max_deals=choice["max_deals"],
+        min_size=choice["min_size"],
+        overlap=choice["overlap"],
+        threshold=choice["threshold"],
+        small_clusters=choice["small_clusters"],
+    )
+    model = get_settings().embedding_model
+    jobs().start(run_id, "Build clusters", partial(_work, workspace(), run_id, settings, model))
 
 
 def _work(store: Any, run_id: str, settings: ClusteringSettings, model: str, job: JobContext) -> str:  # noqa: ANN401
@@ -119,6 +116,7 @@ def _select(deal_ids: Sequence[str]) -> None:
     st.session_state[state.SELECTED] = list(dict.fromkeys(deal_ids))
 
 
+@state.guarded
 def _map_selected(key: str) -> None:
     points = st.session_state[key]["selection"]["points"]
     _select([str(_first(point["customdata"])) for point in points])
@@ -128,6 +126,7 @@ def _first(value: Any) -> Any:  # noqa: ANN401  (Streamlit gives a scalar or a l
     return value[0] if isinstance(value, (list, tuple)) else value
 
 
+@state.guarded
 def _clusters_selected(key: str, deals: Sequence[Deal], clustering: Clustering) -> None:
     rows = st.session_state[key]["selection"]["rows"]
     _select([deals[index].deal_id for row in rows for index in clustering.clusters[row].members])
@@ -173,12 +172,9 @@ def _selection(run_id: str, deals: Sequence[Deal]) -> None:
         right.button("Clear", on_click=_select, args=((),))
 
 
+@state.guarded
 def _make_package(run_id: str, deal_ids: list[str]) -> None:
-    try:
-        package = workspace().add_package(run_id, st.session_state["new_package_name"], deal_ids)
-    except DealweaverError as error:
-        state.complain(str(error))
-        return
+    package = workspace().add_package(run_id, st.session_state["new_package_name"], deal_ids)
     st.session_state["new_package_name"] = ""
     _select(())
     state.tell(f"{package.name!r} with {len(package.deal_ids)} deals is saved; it waits on Packages.")

@@ -30,6 +30,7 @@ def _read(data: bytes, filename: str) -> None:
         st.session_state[state.DRAFT] = (filename, refusal)
 
 
+@state.guarded
 def _read_upload() -> None:
     uploaded = st.session_state["upload"]
     if uploaded is None:
@@ -38,12 +39,14 @@ def _read_upload() -> None:
         _read(uploaded.getvalue(), uploaded.name)
 
 
+@state.guarded
 def _read_paste() -> None:
     text = st.session_state["paste"]
     if text.strip():
         _read(text.encode(), "pasted text")
 
 
+@state.guarded
 def _use(result: ImportResult, filename: str) -> None:
     run_id = workspace().create_run(result, filename)
     st.session_state.pop(state.DRAFT, None)
@@ -51,6 +54,7 @@ def _use(result: ImportResult, filename: str) -> None:
     state.tell(f"{len(result.deals):,} deals from {filename} are saved. Next: build clusters.")
 
 
+@state.guarded
 def _use_sample() -> None:
     _use(read_deals(SAMPLE.read_bytes(), SAMPLE.name), "Sample deals")
 

@@ -93,7 +93,7 @@ else:
             mime=mime,
             type="primary",
             icon=":material/download:",
-            on_click=workspace().log_export,
+            on_click=state.guarded(workspace().log_export),
             args=(run.id, len(approved), filename),
         )
         st.caption("First rows")

@@ -12,7 +12,7 @@ import streamlit as st
 from core.clustering import Clustering
 from core.deals import Deal
 from core.deals.facts import facts_of
-from core.errors import DealweaverError
+from core.errors import WorkspaceError
 from core.packages import (
     AddDeals,
     Approve,
@@ -62,15 +62,13 @@ def _proposer(name: str) -> Proposer:
     )
 
 
+@state.guarded
 def _propose(run_id: str, cluster_ids: Sequence[str], proposer_name: str) -> None:
     settings = get_settings()
     limits = Limits(workers=settings.workers, requests_per_minute=settings.requests_per_minute)
-    try:
-        proposer = _proposer(proposer_name)
-        work = partial(_work, workspace(), run_id, tuple(cluster_ids), proposer, limits)
-        jobs().start(run_id, f"Propose packages with {proposer.source}", work)
-    except DealweaverError as error:
-        state.complain(str(error))
+    proposer = _proposer(proposer_name)
+    work = partial(_work, workspace(), run_id, tuple(cluster_ids), proposer, limits)
+    jobs().start(run_id, f"Propose packages with {proposer.source}", work)
 
 
 def _work(
@@ -169,23 +167,36 @@ def _failures(
 # --- reviewing --------------------------------------------------------------------------------
 
 
-def _edit(run_id: str, packages: Sequence[Package], *edits: Edit) -> None:
-    """Save edits and say so; a refused edit changes nothing and says why."""
+def _save(run_id: str, packages: Sequence[Package], *edits: Edit) -> None:
+    """Save edits and say so; a refused edit changes nothing and raises why."""
     versions = {package.id: package.version for package in packages}
-    try:
-        workspace().edit_packages(run_id, versions, edits)
-    except DealweaverError as error:
-        state.complain(str(error))
-        return
+    workspace().edit_packages(run_id, versions, edits)
     subject = repr(packages[0].name) if len(packages) == 1 else f"{len(packages)} packages"
     state.tell(f"Saved: {', '.join(str(edit).lower() for edit in edits)} ({subject}).")
 
 
+_edit = state.guarded(_save)
+
+
+def _words_key(field: str, package: Package) -> str:
+    return f"{field}_{package.id}_{package.version}"
+
+
+@state.guarded
 def _save_words(run_id: str, package: Package) -> None:
-    name, reasoning = st.session_state[f"name_{package.id}"], st.session_state[f"reasoning_{package.id}"]
-    _edit(run_id, [package], Rename(name), SetReasoning(reasoning))
+    typed = {field: st.session_state[_words_key(field, package)] for field in ("name", "reasoning")}
+    try:
+        _save(run_id, [package], Rename(typed["name"]), SetReasoning(typed["reasoning"]))
+    except WorkspaceError:
+        # Somebody else saved meanwhile: the boxes get their words, except where these were typed.
+        for saved in workspace().packages(run_id):
+            if saved.id == package.id:
+                changed = {field: text for field, text in typed.items() if text != getattr(package, field)}
+                st.session_state.update({_words_key(field, saved): changed[field] for field in changed})
+        raise
 
 
+@state.guarded
 def _remove(run_id: str, package: Package, key: str) -> None:
     rows = st.session_state[key]["selection"]["rows"]
     deal_ids = tuple(package.deal_ids[row] for row in rows)
@@ -193,6 +204,7 @@ def _remove(run_id: str, package: Package, key: str) -> None:
         _edit(run_id, [package], RemoveDeals(deal_ids))
 
 
+@state.guarded
 def _add(run_id: str, package: Package, key: str) -> None:
     deal_ids = tuple(st.session_state[key])
     if deal_ids:
@@ -236,8 +248,10 @@ def _card(run_id: str, package: Package, deals: Mapping[str, Deal], others: Sequ
     """Draw one package; widget keys carry its version, so that an edit starts from what is saved."""
     members = [deals[deal_id] for deal_id in package.deal_ids]
     _decisions(run_id, [package])
-    st.text_input("Name", package.name, key=f"name_{package.id}", max_chars=255)
-    st.text_area("Reasoning", package.reasoning, key=f"reasoning_{package.id}", height=110)
+    for field in ("name", "reasoning"):
+        st.session_state.setdefault(_words_key(field, package), getattr(package, field))
+    st.text_input("Name", key=_words_key("name", package), max_chars=255)
+    st.text_area("Reasoning", key=_words_key("reasoning", package), height=110)
     st.button("Save name and reasoning", on_click=_save_words, args=(run_id, package))
     author = f"{package.source}, edited by analyst" if package.edited else package.source
     decided = (

@@ -8,7 +8,7 @@ from importlib.metadata import version
 import streamlit as st
 
 from core.deals import read_deals
-from core.errors import DealweaverError, PromptError
+from core.errors import PromptError
 from core.proposals import (
     DEFAULT_TEMPLATE,
     DealGroup,
@@ -44,21 +44,18 @@ def _group(run_id: str | None) -> DealGroup:
     return DealGroup("example", read_deals(_EXAMPLE, "example").deals)
 
 
+@state.guarded
 def _test_key() -> None:
     settings = get_settings()
     assert settings.gemini_api_key is not None  # noqa: S101  (the button is off without a key)
-    try:
-        proposer = GeminiProposer(
-            settings.gemini_api_key,
-            PromptTemplate(),
-            model=workspace().preference(MODEL, settings.model),
-            base_url=settings.gemini_base_url,
-            timeout_s=20,
-        )
-        outcome = run_proposals([_group(None)], proposer, Limits(attempts=1, call_timeout_s=20)).outcomes[0]
-    except DealweaverError as error:
-        state.complain(str(error))
-        return
+    proposer = GeminiProposer(
+        settings.gemini_api_key,
+        PromptTemplate(),
+        model=workspace().preference(MODEL, settings.model),
+        base_url=settings.gemini_base_url,
+        timeout_s=20,
+    )
+    outcome = run_proposals([_group(None)], proposer, Limits(attempts=1, call_timeout_s=20)).outcomes[0]
     if outcome.status == "done":
         state.tell(f"The key works: {outcome.model} answered.")
     else:
@@ -80,6 +77,7 @@ def _key() -> None:
     right.button("Test the key", on_click=_test_key, disabled=not settings.has_key)
 
 
+@state.guarded
 def _save_model() -> None:
     name = st.session_state["model_name"].strip()
     workspace().set_preference(MODEL, name or None)
@@ -97,6 +95,7 @@ def _model() -> None:
     right.button("Save model", on_click=_save_model)
 
 
+@state.guarded
 def _save_prompt() -> None:
     text = st.session_state["prompt_text"]
     try:
@@ -108,6 +107,7 @@ def _save_prompt() -> None:
     state.tell("Saved: the prompt.")
 
 
+@state.guarded
 def _reset_prompt() -> None:
     workspace().set_preference(PROMPT, None)
     st.session_state["prompt_text"] = DEFAULT_TEMPLATE
@@ -135,23 +135,26 @@ def _prompt(run_id: str | None) -> None:
             st.code(f"{prompt.system}\n\n{prompt.human}", language=None, wrap_lines=True)
 
 
+@state.guarded
 def _rename(run_id: str) -> None:
-    try:
-        workspace().rename_run(run_id, st.session_state["run_name"])
-    except DealweaverError as error:
-        state.complain(str(error))
-    else:
-        state.tell("Saved: the run's name.")
+    workspace().rename_run(run_id, st.session_state[f"run_name_{run_id}"])
+    state.tell("Saved: the run's name.")
+
+
+@state.guarded
+def _delete(run_id: str) -> None:
+    workspace().delete_run(run_id)
+    state.leave_run()
+    state.tell("The run is deleted.")
 
 
 @st.dialog("Delete this run?")
 def _confirm_delete(run_id: str, name: str) -> None:
     st.write("Its deals, clusters, packages and decisions go with it. This cannot be undone.")
     st.text(name)
-    if st.button("Delete for good", type="primary", icon=":material/delete:"):
-        workspace().delete_run(run_id)
-        state.leave_run()
-        state.tell("The run is deleted.")
+    if st.button(
+        "Delete for good", type="primary", on_click=_delete, args=(run_id,), icon=":material/delete:"
+    ):
         st.rerun()
 
 
@@ -161,7 +164,7 @@ def _runs() -> None:
         return
     st.subheader("This run")
     left, middle, right = st.columns([3, 1, 1], vertical_alignment="bottom")
-    left.text_input("Name of the run", run.name, key="run_name")
+    left.text_input("Name of the run", run.name, key=f"run_name_{run.id}")
     middle.button("Save name", on_click=_rename, args=(run.id,))
     if right.button("Delete run", icon=":material/delete:", disabled=shell.job_running(run.id)):
         _confirm_delete(run.id, run.name)

@@ -7,7 +7,7 @@ comments and docstrings are free.
 import ast
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -89,7 +89,7 @@ def sources(*patterns: str) -> list[Source]:
     return [_parsed(path) for path in paths]
 
 
-@lru_cache(maxsize=None)
+@cache
 def _parsed(path: Path) -> Source:
     return Source(path.relative_to(ROOT).as_posix(), ast.parse(path.read_text("utf-8"), str(path)))
 

@@ -119,7 +119,8 @@ class GeminiProposer:
             RecursionError,
         ) as error:
             # `from None`: the original may carry the key, and tracebacks are logged.
-            raise translate_error(error, model=model, secret=self._key.get_secret_value()) from None
+            secret = self._key.get_secret_value()
+            raise translate_error(error, model=model, url=self._base_url, secret=secret) from None
 
     def _client(self, model: str) -> ChatGoogleGenerativeAI:
         with self._lock:
@@ -230,7 +231,7 @@ class _Failure:
         return " ".join(words.split())[:160]
 
 
-def translate_error(error: Exception, *, model: str, secret: str) -> ProposalError:
+def translate_error(error: Exception, *, model: str, url: str, secret: str) -> ProposalError:
     """Return our error for whatever the client raised; the key never stands in its message.
 
     The status decides before the class: a wrong key comes as an invalid request, and a rate
@@ -254,7 +255,7 @@ def translate_error(error: Exception, *, model: str, secret: str) -> ProposalErr
     if isinstance(error, (ValueError, TypeError)):  # a page, or a cut body, in place of the answer
         return RetryableError(_NO_ANSWER)
     return RetryableError(
-        f"Gemini cannot be reached ({type(error).__name__}: {failure.detail}): check the network."
+        f"Gemini cannot be reached at {url} ({type(error).__name__}: {failure.detail}): check the network."
     )
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 from core.deals import Deal
-from core.deals.facts import Facts, facts_of, mix
+from core.deals.facts import UNKNOWN_CURRENCY, facts_of, mix
 from core.deals.vocabulary import garm_risk
 from core.proposals.answer import NAME_LIMIT, clean_text
 from core.proposals.model import Answer, DealGroup, Proposal, Unpackaged
@@ -29,6 +29,9 @@ _TYPICAL_MAX = 15
 _NAME_SHARE = 0.8
 
 Facet = tuple[str, str]  # (kind, value)
+Split = Callable[[Sequence[Deal]], list[list[Deal]]]
+# Tier-1 categories that say how content is made, not what it is about: there tier 2 is the vertical.
+_VAGUE_TIERS = frozenset({"Genres"})
 # A package is about a vertical or an audience; format and quality alone are no product.
 _SUBJECTS = frozenset({"vertical", "audience"})
 
@@ -73,20 +76,23 @@ def _choose(deals: Sequence[Deal]) -> list[list[Deal]]:
 
     No deal is in two packages: each package tells one story about its own deals.
     """
-    candidates = list(_candidates(deals))
     left = {deal.deal_id for deal in deals}
     chosen: list[list[Deal]] = []
-    while len(chosen) < _MAX_PACKAGES:
-        groups = ([deal for deal in members if deal.deal_id in left] for members in candidates)
-        best = max((group for group in groups if len(group) >= MIN_PACKAGE_DEALS), key=_score, default=None)
-        if best is None:
-            break
-        left -= {deal.deal_id for deal in best}
-        same = next((known for known in chosen if _name(known) == _name(best) and _fits(known, best)), None)
-        if same is None:
-            chosen.append(best)
-        else:
-            same += best
+    # First packages that can keep a family-safe promise, then what one vertical has left over.
+    for split in (_by_family, _by_risk):
+        candidates = list(_candidates(deals, split))
+        while len(chosen) < _MAX_PACKAGES:
+            groups = ([deal for deal in members if deal.deal_id in left] for members in candidates)
+            full = (group for group in groups if len(group) >= MIN_PACKAGE_DEALS)
+            best = max(full, key=_score, default=None)
+            if best is None:
+                break
+            left -= {deal.deal_id for deal in best}
+            same = next((one for one in chosen if _name(one) == _name(best) and _fits(one, best)), None)
+            if same is None:
+                chosen.append(best)
+            else:
+                same += best
     for deal in deals:
         host = next((members for members in chosen if _fits(members, [deal])), None)
         if deal.deal_id in left and host is not None:
@@ -104,13 +110,13 @@ def _fits(members: Sequence[Deal], guests: Sequence[Deal]) -> bool:
     )
 
 
-def _candidates(deals: Sequence[Deal]) -> Iterator[tuple[Deal, ...]]:
+def _candidates(deals: Sequence[Deal], split: Split) -> Iterator[tuple[Deal, ...]]:
     """Yield groups that share one to three facets, one of them a vertical or an audience."""
     facets = [(deal, _facets(deal)) for deal in deals]
     seen: set[tuple[str, ...]] = set()
     for wanted in _facet_sets([own for _, own in facets]):
         members = [deal for deal, own in facets if wanted <= own]
-        for compatible in _by_risk(members):
+        for compatible in split(members):
             ids = tuple(deal.deal_id for deal in compatible)
             if len(ids) >= MIN_PACKAGE_DEALS and ids not in seen:
                 seen.add(ids)
@@ -139,22 +145,45 @@ def _facets(deal: Deal) -> frozenset[Facet]:
 def _subjects(deal: Deal) -> frozenset[Facet]:
     """Return what a deal is about: its vertical and its audiences."""
     facets: list[Facet] = [("audience", name) for name in deal.audience.inferred_audience]
-    if deal.taxonomy.tier1:
-        facets.append(("vertical", deal.taxonomy.tier1))
+    if vertical := _vertical(deal):
+        facets.append(("vertical", vertical))
     return frozenset(facets)
 
 
+def _vertical(deal: Deal) -> str | None:
+    tiers = deal.taxonomy
+    return tiers.tier2 if tiers.tier1 in _VAGUE_TIERS and tiers.tier2 else tiers.tier1
+
+
+def _verticals(deals: Sequence[Deal]) -> dict[str, int]:
+    return mix(deals, lambda deal: (_vertical(deal),))
+
+
 def _by_risk(deals: Sequence[Deal]) -> list[list[Deal]]:
+    """Split deals so that high risk never meets low, and unlike verticals not safe and unsafe.
+
+    Within one vertical some sellers vouch for families and some do not; the fact sheet says so.
+    Across verticals the same mix would put children's channels beside anything.
+    """
+    verticals = {_vertical(deal) for deal in deals}
+    one_vertical = len(verticals) == 1 and None not in verticals
+    return _high_and_rest(deals) if one_vertical else _by_family(deals)
+
+
+def _by_family(deals: Sequence[Deal]) -> list[list[Deal]]:
     """Split deals so that high risk never meets low, and safe for families never meets unsafe."""
-    high = [deal for deal in deals if _risk(deal) == "High"]
-    rest = [deal for deal in deals if _risk(deal) != "High"]
     parts = []
-    for part in (high, rest):
+    for part in _high_and_rest(deals):
         unsafe = [deal for deal in part if deal.safety.family_safe is False]
         safe = [deal for deal in part if deal.safety.family_safe is True]
         unknown = [deal for deal in part if deal.safety.family_safe is None]
         parts += [safe + unknown, unsafe] if safe else [unsafe + unknown]
     return [sorted(part, key=lambda deal: deal.deal_id) for part in parts]
+
+
+def _high_and_rest(deals: Sequence[Deal]) -> list[list[Deal]]:
+    high = [deal for deal in deals if _risk(deal) == "High"]
+    return [high, [deal for deal in deals if _risk(deal) != "High"]]
 
 
 def _score(members: Sequence[Deal]) -> float:
@@ -164,7 +193,7 @@ def _score(members: Sequence[Deal]) -> float:
 def _coherence(members: Sequence[Deal]) -> float:
     """Return how alike the deals are: the mean share of the commonest value over four facts, in (0, 1]."""
     facts = facts_of(members)
-    mixes = (facts.tier1, facts.formats, facts.quality, facts.audiences)
+    mixes = (_verticals(members), facts.formats, facts.quality, facts.audiences)
     return sum(max(mix.values(), default=0) / len(members) for mix in mixes) / len(mixes)
 
 
@@ -182,7 +211,7 @@ def _format(deal: Deal) -> str:
 
 
 def _proposal(members: Sequence[Deal]) -> Proposal:
-    return Proposal(_name(members), tuple(deal.deal_id for deal in members), _reasoning(facts_of(members)))
+    return Proposal(_name(members), tuple(deal.deal_id for deal in members), _reasoning(members))
 
 
 def _name(members: Sequence[Deal]) -> str:
@@ -193,7 +222,9 @@ def _name(members: Sequence[Deal]) -> str:
     words = (
         _safety_word(members),
         _common(facts.quality, len(members)),
-        *_subject_words(_common(facts.tier1, len(members)), _common(facts.audiences, len(members)), kind),
+        *_subject_words(
+            _common(_verticals(members), len(members)), _common(facts.audiences, len(members)), kind
+        ),
         kind,
     )
     known = [word for word in words if word]
@@ -233,7 +264,9 @@ def _titled(word: str) -> str:
     return word if any(char.isupper() for char in word) else string.capwords(word)
 
 
-def _reasoning(facts: Facts) -> str:
+def _reasoning(members: Sequence[Deal]) -> str:
+    facts = facts_of(members)
+
     def share(mix: Mapping[str, int], what: str) -> str:
         if not mix:
             return f"no deal says its {what}"
@@ -241,13 +274,14 @@ def _reasoning(facts: Facts) -> str:
         return f"{count} of {facts.deals} are {value} ({what})"
 
     floors = ", ".join(
-        f"{part.lowest}-{part.highest} {part.currency} CPM over {part.deals}" for part in facts.floors
+        f"{part.lowest}-{part.highest} {_currency(part.currency)} CPM over {part.deals}"
+        for part in facts.floors
     )
     sentences = (
         f"{facts.deals} deals from {len(facts.ssps)} SSPs: "
         + "; ".join(
             (
-                share(facts.tier1, "vertical"),
+                share(_verticals(members), "vertical"),
                 share(facts.formats, "format"),
                 share(facts.quality, "quality tier"),
                 share(facts.audiences, "audience"),
@@ -259,3 +293,7 @@ def _reasoning(facts: Facts) -> str:
         "No language model was used",
     )
     return ". ".join(sentences) + "."
+
+
+def _currency(code: str) -> str:
+    return "(currency unknown)" if code == UNKNOWN_CURRENCY else code

@@ -29,6 +29,9 @@ _BACKOFF_BASE_S = 1.0
 _BACKOFF_CAP_S = 30.0
 # A service that asks for more is out of quota for the day rather than busy.
 _LONGEST_PAUSE_S = 65.0
+# The run ends when this many calls for each worker's tries failed in a row: the service is down for
+# everybody, and every further cluster would only wait through the same failures.
+_ROUNDS_UNTIL_DOWN = 2
 # How soon a waiting worker notices that the run was cancelled.
 _POLL_S = 0.2
 
@@ -44,6 +47,15 @@ class _Stop:
         self._cancelled = cancelled or threading.Event()
         self._ended = threading.Event()
         self._lock = threading.Lock()
+        self._failed_in_a_row = 0
+
+    def note_call(self, failure: RetryableError | None, most_in_a_row: int) -> None:
+        """Count calls that failed in a row over all clusters; end the run when they are too many."""
+        with self._lock:
+            self._failed_in_a_row = self._failed_in_a_row + 1 if failure else 0
+            down = self._failed_in_a_row >= most_in_a_row
+        if down:
+            self.now(f"The last {most_in_a_row} calls all failed. {failure}")
 
     def now(self, reason: str | None = None) -> None:
         """End the run; the first reason counts."""
@@ -105,6 +117,11 @@ class Limits:
     call_timeout_s: float = CALL_TIMEOUT_S
     requests_per_minute: int = 0
 
+    @property
+    def most_failures_in_a_row(self) -> int:
+        """Calls that may fail in a row, over all clusters, before the run ends."""
+        return _ROUNDS_UNTIL_DOWN * self.workers * self.attempts
+
 
 def run_proposals(
     groups: Sequence[DealGroup],
@@ -165,6 +182,9 @@ def _one_cluster(group: DealGroup, proposer: Proposer, limits: Limits, gate: Gat
             answer = _with_deadline(lambda: proposer.propose(group), limits.call_timeout_s, stop)
         except ProposalError as error:
             contents += isinstance(error, UnusableAnswer)
+            stop.note_call(
+                error if isinstance(error, RetryableError) else None, limits.most_failures_in_a_row
+            )
             raw = error.raw if isinstance(error, UnusableAnswer) else failed.raw
             failed = replace(blank, status="failed", error=str(error), attempts=attempt, raw=raw)
             _log.warning("Cluster %s, attempt %d: %s", group.id, attempt, error)
@@ -182,6 +202,7 @@ def _one_cluster(group: DealGroup, proposer: Proposer, limits: Limits, gate: Gat
             return replace(blank, status="failed", error=message, attempts=attempt)
         if answer is None:
             return replace(blank, attempts=attempt, error=stop.reason)
+        stop.note_call(None, limits.most_failures_in_a_row)
         return _done(blank, answer, attempt)
     return failed
 

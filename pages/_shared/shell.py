@@ -176,19 +176,16 @@ def job_running(run_id: str) -> bool:
 
 
 def run_guarded(page: object) -> None:
-    """Run a page; whatever it raises becomes one sentence on the screen."""
+    """Draw the header and run a page; whatever they raise becomes one sentence on the screen."""
     try:
+        header()
         page.run()  # type: ignore[attr-defined]
     except DealweaverError as error:
         st.error(literal(str(error)), icon=":material/error:")
     except Exception:
         # The last catch of the screen: a traceback helps nobody there, and would show data.
         _log.exception("A page failed")
-        st.error(
-            "This page met an error it did not expect. Nothing you saved is lost: reload the page; "
-            "the details are in the log of the app.",
-            icon=":material/error:",
-        )
+        st.error(state.UNEXPECTED, icon=":material/error:")
 
 
 def no_run_yet() -> None:

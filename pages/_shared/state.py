@@ -6,19 +6,30 @@ and the address carries the run's id.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import ParamSpec
 
 import streamlit as st
 
 from core.clustering import Clustering
 from core.deals import Deal
-from core.errors import WorkspaceError
+from core.errors import DealweaverError, WorkspaceError
 from core.packages import Package
 from core.packages.coverage import DealState, deal_states
 from core.proposals import Outcome
 from core.workspace import RunSummary
 from pages._shared.services import workspace
 from pages._shared.texts import literal
+
+_log = logging.getLogger(__name__)
+_Arguments = ParamSpec("_Arguments")
+
+UNEXPECTED = (
+    "This page met an error it did not expect. Nothing you saved is lost: reload the page; "
+    "the details are in the log of the app."
+)
 
 SHELL = "shell"
 TARGET = "target"
@@ -41,7 +52,8 @@ def current_run() -> RunSummary | None:
     except WorkspaceError:
         leave_run()
         st.warning(
-            f"There is no run {literal(repr(run_id))} in this workspace (any more): open another one or load a file."
+            f"There is no run {literal(repr(run_id))} in this workspace (any more): "
+            "open another one or load a file."
         )
         return None
     st.session_state[RUN] = run_id
@@ -93,3 +105,19 @@ def tell(message: str) -> None:
 def complain(message: str) -> None:
     """Show an error at the top of the page after the next rerun."""
     st.session_state[MESSAGE] = ("error", message)
+
+
+def guarded(action: Callable[_Arguments, None]) -> Callable[_Arguments, None]:
+    """Let a callback complain in one sentence: it runs before the page, outside the page's guard."""
+
+    @wraps(action)
+    def run(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> None:
+        try:
+            action(*args, **kwargs)
+        except DealweaverError as error:
+            complain(str(error))
+        except Exception:
+            _log.exception("An action failed")
+            complain(UNEXPECTED)
+
+    return run

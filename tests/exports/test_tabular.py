@@ -68,8 +68,9 @@ def test_deal_rows_have_the_documented_columns_in_their_order():
 
 def test_package_rows_have_the_documented_columns_in_their_order():
     assert header_of(packages_csv([], {})) == [
-        *PACKAGE_COLUMNS, "deal_count", "deal_ids", "reasoning", "proposal_source", "formats", "ssps", "tier1",
-        "quality_tiers", "floors", "floor_unknown", "worst_garm_risk", "garm_risk_unknown", "family_safe",
+        *PACKAGE_COLUMNS, "deal_count", "deal_ids", "reasoning", "proposal_source", "formats", "ssps",
+        "tier1", "quality_tiers", "floors", "floor_unknown", "worst_garm_risk", "garm_risk_unknown",
+        "family_safe",
     ]  # fmt: skip
 
 

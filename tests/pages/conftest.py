@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -154,13 +154,36 @@ def select_rows(app: AppTest, key_start: str, rows: list[int]) -> AppTest:
     return app.run()
 
 
+@pytest.fixture
+def configure(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Return a function that sets environment names and lets the settings be read again."""
+
+    def set_names(**names: str) -> None:
+        for name, value in names.items():
+            monkeypatch.setenv(name, value)
+        get_settings.cache_clear()
+
+    return set_names
+
+
 def job_end(run_id: str) -> Job | None:
-    """Wait until the job of a run is over, and return it; None when there was none."""
+    """Wait until the job of a run is over, and return it; None when there is none (any more)."""
     patience_ends = time.monotonic() + PATIENCE_S
     while (job := services.jobs().job(run_id)) and job.running:
         assert time.monotonic() < patience_ends, f"{job} does not end"
         time.sleep(0.01)
     return job
+
+
+def watch_job(app: AppTest, run_id: str) -> AppTest:
+    """Wait for the job that a click started, and show how it ended.
+
+    A quick job may have ended, and been shown, before the click's own run was over.
+    """
+    if job_end(run_id):
+        app.run()
+    assert_healthy(app)
+    return app
 
 
 # --- reading the screen -----------------------------------------------------------------------
@@ -200,7 +223,7 @@ def table(app: AppTest, first_column: str) -> Dataframe:
 
 
 def links(app: AppTest) -> list[str]:
-    """Return the addresses the page links to."""
+    """Return the addresses the page links to; Deals is the app's first page, so its address is empty."""
     return [link.proto.page for link in app.page_link]
 
 

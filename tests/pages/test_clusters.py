@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 import pytest
 
@@ -25,6 +26,7 @@ from tests.pages.conftest import (
     small_clustering,
     small_deals,
     table,
+    watch_job,
     words,
 )
 
@@ -33,7 +35,7 @@ def test_without_deals_the_page_leads_to_deals() -> None:
     app = open_page("clusters")
     assert_healthy(app)
     assert said(app, "info") == ["Load deals first: the sample, or your own file."]
-    assert links(app) == ["deals"]
+    assert links(app) == [""]
 
 
 def test_before_the_first_clustering_one_button_says_what_comes(loaded: str) -> None:
@@ -44,15 +46,13 @@ def test_before_the_first_clustering_one_button_says_what_comes(loaded: str) -> 
 
 
 def test_building_saves_clusters_and_says_how_many(loaded: str, store: Workspace) -> None:
-    app = click(open_page("clusters", loaded), "Build clusters")
-    job = job_end(loaded)
-    assert job is not None
-    assert (job.state, job.error) == ("done", None)
+    app = watch_job(click(open_page("clusters", loaded), "Build clusters"), loaded)
     clustering = store.clustering(loaded)
     assert clustering is not None
-    app.run()
-    assert_healthy(app)
-    assert f"Build clusters: {job.note}" in said(app, "success")
+    assert said(app, "success") == [
+        f"Build clusters: {len(clustering.clusters)} clusters from 60 deals, "
+        f"{len(clustering.left_over)} left over."
+    ]
     assert len(table(app, "Cluster").value) == len(clustering.clusters)
     total, states = ledger(app)
     assert total == sum(states.values()) == 60
@@ -83,10 +83,8 @@ def test_the_first_build_embeds_and_keeps_the_vectors(
     monkeypatch.setattr(core.embeddings, "load_encoder", lambda model: encoder)  # noqa: ARG005
     data = "deal_id,deal_name\n" + "".join(f"A-{n},Auto Place {n}\n" for n in range(12))
     run_id = store.create_run(read_deals(data.encode(), "auto.csv"), "auto.csv")
-    click(open_page("clusters", run_id), "Build clusters")
-    job = job_end(run_id)
-    assert job is not None
-    assert (job.state, job.error) == ("done", None)
+    app = watch_job(click(open_page("clusters", run_id), "Build clusters"), run_id)
+    assert said(app, "success")
     vectors, places = store.array(run_id, VECTORS), store.array(run_id, MAP)
     assert vectors is not None
     assert places is not None
@@ -113,26 +111,19 @@ def test_too_few_deals_are_all_left_over_with_the_reason(store: Workspace, loade
     vectors = store.array(loaded, VECTORS)
     assert vectors is not None
     store.save_array(run_id, VECTORS, vectors[:2])
-    app = click(open_page("clusters", run_id), "Build clusters")
-    job = job_end(run_id)
-    assert job is not None
-    assert (job.state, job.error) == ("done", None)
-    app.run()
-    assert_healthy(app)
+    app = watch_job(click(open_page("clusters", run_id), "Build clusters"), run_id)
+    assert said(app, "success")
     left = table(app, "Deal id").value
     assert list(left["Deal id"]) == ["A-1", "A-2"]
     assert all("5" in why for why in left["Why"])  # the minimum is named
 
 
 def test_an_embedding_model_that_is_missing_fails_with_a_sentence_that_stays(
-    store: Workspace, monkeypatch: pytest.MonkeyPatch
+    store: Workspace, configure: Callable[..., None]
 ) -> None:
-    monkeypatch.setenv("DEALWEAVER_EMBEDDING_MODEL", "/nowhere/no-such-model")
+    configure(DEALWEAVER_EMBEDDING_MODEL="/nowhere/no-such-model")
     run_id = store.create_run(small_deals(), "small.json")
-    app = click(open_page("clusters", run_id), "Build clusters")
-    job = job_end(run_id)
-    assert job is not None
-    assert job.state == "failed"
+    app = watch_job(click(open_page("clusters", run_id), "Build clusters"), run_id)
     for _ in range(2):
         app.run()
         assert_healthy(app)

@@ -341,3 +341,16 @@ print(run.outcomes[0].status)
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=10, check=True
     )
     assert ended.stdout.strip() == "failed"
+
+
+def test_a_service_that_is_down_for_everybody_ends_the_run_with_its_reason():
+    groups = groups_of(10)
+    limits = Limits(workers=2, attempts=2)
+    proposer = ScriptedProposer(always=BUSY)
+
+    run = run_proposals(groups, proposer, limits)
+
+    assert_complete(run, groups)
+    assert run.stopped == f"The last {limits.most_failures_in_a_row} calls all failed. busy"
+    assert len(run.with_status("not_sent")) >= 10 - 2 * limits.workers - limits.workers
+    assert len(proposer.history) <= limits.most_failures_in_a_row + limits.workers
