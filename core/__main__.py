@@ -1,7 +1,8 @@
 """The pipeline without a screen: `python -m core run DEALS` and `python -m core check DEALS`.
 
 Exit codes: 0 all done; 1 the input cannot be used, or check found refused rows; 2 a fatal
-error stopped the proposals; 3 some clusters failed. What was finished is always written.
+error stopped the proposals; 3 some clusters failed. What was finished is written in each case,
+except after Ctrl+C.
 """
 
 from __future__ import annotations
@@ -255,7 +256,8 @@ def _report(path: Path, document: dict[str, Any], result: CreationResult) -> int
     if failed:
         for reason, outcomes in _by_reason(failed).items():
             names = ", ".join(outcome.cluster_id for outcome in outcomes)
-            _say(f"{len(outcomes)} clusters failed: {reason} Run the command again for them: {names}")
+            what = "1 cluster" if len(outcomes) == 1 else f"{len(outcomes)} clusters"
+            _say(f"{what} failed: {reason} Run the command again for: {names}")
         return SOME_FAILED
     return OK
 

@@ -172,7 +172,8 @@ def _save(run_id: str, packages: Sequence[Package], *edits: Edit) -> None:
     versions = {package.id: package.version for package in packages}
     workspace().edit_packages(run_id, versions, edits)
     subject = repr(packages[0].name) if len(packages) == 1 else f"{len(packages)} packages"
-    state.tell(f"Saved: {', '.join(str(edit).lower() for edit in edits)} ({subject}).")
+    done = ", ".join(f"{str(edit)[:1].lower()}{str(edit)[1:]}" for edit in edits)
+    state.tell(f"Saved: {done} ({subject}).")
 
 
 _edit = state.guarded(_save)
@@ -184,15 +185,21 @@ def _words_key(field: str, package: Package) -> str:
 
 @state.guarded
 def _save_words(run_id: str, package: Package) -> None:
-    typed = {field: st.session_state[_words_key(field, package)] for field in ("name", "reasoning")}
+    edits: dict[str, Edit] = {}
+    if (name := st.session_state[_words_key("name", package)]) != package.name:
+        edits["name"] = Rename(name)
+    if (reasoning := st.session_state[_words_key("reasoning", package)]) != package.reasoning:
+        edits["reasoning"] = SetReasoning(reasoning)
+    if not edits:
+        state.tell("Nothing to save: name and reasoning are as they were.")
+        return
     try:
-        _save(run_id, [package], Rename(typed["name"]), SetReasoning(typed["reasoning"]))
+        _save(run_id, [package], *edits.values())
     except WorkspaceError:
-        # Somebody else saved meanwhile: the boxes get their words, except where these were typed.
+        # Somebody else saved meanwhile: their words come into the boxes, except where these were typed.
         for saved in workspace().packages(run_id):
-            if saved.id == package.id:
-                changed = {field: text for field, text in typed.items() if text != getattr(package, field)}
-                st.session_state.update({_words_key(field, saved): changed[field] for field in changed})
+            for field in edits if saved.id == package.id else ():
+                st.session_state[_words_key(field, saved)] = st.session_state[_words_key(field, package)]
         raise
 
 

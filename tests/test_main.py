@@ -5,13 +5,18 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import ClassVar
 
+import numpy as np
 import pytest
 
+import core.creator
 import sample_data
 from core.__main__ import main
+from core.embeddings import load_encoder
 from core.settings import get_settings
 from tests.fakes.gemini import FakeGemini
+from tests.test_creator import connections_end_quietly  # noqa: F401  (a fixture for this file too)
 
 KEY = "test-key-4711"
 SAMPLE = Path(sample_data.__file__).with_name("deals_small.json")
@@ -21,6 +26,23 @@ SMALL_CLUSTERS = ("--max-size", "7", "--min-size", "3")
 @pytest.fixture(scope="module")
 def records():
     return json.loads(SAMPLE.read_text("utf-8"))
+
+
+class RememberingEncoder:
+    """The real embedding model, asked for each text once in all tests: sixty deals take two seconds."""
+
+    known: ClassVar[dict[str, np.ndarray]] = {}
+
+    def encode(self, texts):
+        new = [text for text in texts if text not in self.known]
+        if new:
+            self.known.update(zip(new, load_encoder().encode(new), strict=True))
+        return np.stack([self.known[text] for text in texts])
+
+
+@pytest.fixture(autouse=True)
+def remembered_vectors(monkeypatch):
+    monkeypatch.setattr(core.creator, "load_encoder", lambda _: RememberingEncoder())
 
 
 @pytest.fixture
@@ -38,7 +60,8 @@ class Ended:
 
     def __init__(self, code, out, err, target):
         self.code, self.out, self.err = code, out, err
-        self.document = json.loads(target.read_bytes()) if target.is_file() else None
+        written = target in target.parent.glob("*.json")  # no stat: a test uses a name that is too long
+        self.document = json.loads(target.read_bytes()) if written else None
 
     @property
     def sentences(self):
@@ -147,9 +170,9 @@ def test_failed_clusters_are_named_and_the_others_are_written(run, gemini):
     failed = ended.document["failed_clusters"]
     assert len(failed) == 2
     assert ended.document["packages"]
-    first, *named = ended.sentences
-    assert first.startswith("2 clusters failed: Gemini refused to answer for this cluster (SAFETY)")
-    assert {line.split()[1].strip(":") for line in named} == {cluster["cluster_id"] for cluster in failed}
+    (sentence,) = ended.sentences
+    assert sentence.startswith("2 clusters failed: Gemini refused to answer for this cluster (SAFETY)")
+    assert all(cluster["cluster_id"] in sentence for cluster in failed)
     assert all(cluster["deal_ids"] and "SAFETY" in cluster["reason"] for cluster in failed)
 
 
@@ -184,10 +207,10 @@ def test_server_that_cannot_be_reached_fails_every_cluster_in_one_sentence(run, 
     gemini.close()
     ended = run(SAMPLE, "--min-size", "3")
     assert ended.code == 3
-    first, *named = ended.sentences
-    assert first.count("Gemini cannot be reached") == 1
-    assert "check the network" in first
-    assert len(named) == len(ended.document["failed_clusters"])
+    (sentence,) = ended.sentences
+    assert sentence.count("Gemini cannot be reached") == 1
+    assert "check the network" in sentence
+    assert all(cluster["cluster_id"] in sentence for cluster in ended.document["failed_clusters"])
     assert ended.document["counts"]["failed"] + ended.document["counts"]["left_over"] == 60
     assert ended.document["packages"] == []
 
@@ -213,7 +236,7 @@ def test_gemini_without_a_key_is_refused_before_anything_is_computed(run):
         (b"[]", "empty list"),
         (b'[{"deal_id": "1"', "no valid JSON"),
         (b"name,price\nA,1\n", "deal_id"),
-        (b"PK\x03\x04workbook", "save the sheet as CSV"),
+        (b"PK\x03\x04no workbook", "deals.json: "),
     ],
 )
 @pytest.mark.parametrize("command", ["run", "check"])

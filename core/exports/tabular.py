@@ -13,6 +13,7 @@ from core.deals import Deal
 from core.deals.facts import Facts, facts_of
 from core.errors import ExportError
 from core.packages import Package
+from core.proposals.rules import SOURCE as RULES
 
 _Item = TypeVar("_Item")
 
@@ -107,11 +108,18 @@ def packages_deals_csv(packages: Iterable[Package], deals: Mapping[str, Deal], *
     header = (*_PACKAGE_COLUMNS, *_DEAL_COLUMNS, "membership_source")
     rows = []
     for package in packages:
-        source = "analyst" if package.edited else package.source
+        source = _membership_source(package)
         for deal in members(package, deals):
             cells = (*_values(_PACKAGE_COLUMNS, package), *_values(_DEAL_COLUMNS, deal), source)
             rows.append(cells)
     return _csv(header, rows, bom=bom)
+
+
+def _membership_source(package: Package) -> str:
+    """Return who put the deals together: llm, analyst or rule."""
+    if package.edited:
+        return "analyst"
+    return "rule" if package.source == RULES else "llm"
 
 
 def packages_csv(packages: Iterable[Package], deals: Mapping[str, Deal], *, bom: bool = False) -> bytes:

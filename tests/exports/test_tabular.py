@@ -102,7 +102,7 @@ def test_deal_row_carries_every_known_fact_under_its_own_header():
         "quality_tier": "Premium",
         "scale": "27000000",
         "scale_unit": "weekly_avails",
-        "membership_source": "gemini-2.5-flash",
+        "membership_source": "llm",
     }
 
 

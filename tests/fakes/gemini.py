@@ -590,6 +590,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(reply.status)
         self.send_header("Content-Type", reply.content_type)
         self.send_header("Content-Length", str(announced_length))
+        # Kept-alive connections would lie in the client until its garbage is collected, and warn there.
+        self.send_header("Connection", "close")
         if reply.location is not None:
             self.send_header("Location", reply.location)
         self.end_headers()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 
 import pytest
 
 import core.embeddings
 from core.deals import read_deals
+from core.errors import EncoderUnavailable
 from core.workspace import Workspace
 from core.workspace.tasks import MAP, VECTORS
 from pages._shared import services
@@ -77,7 +77,7 @@ def test_the_settings_on_the_screen_are_the_ones_used(loaded: str, store: Worksp
 
 
 def test_the_first_build_embeds_and_keeps_the_vectors(
-    store: Workspace, loaded: str, monkeypatch: pytest.MonkeyPatch
+    store: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     encoder = FakeEncoder()
     monkeypatch.setattr(core.embeddings, "load_encoder", lambda model: encoder)  # noqa: ARG005
@@ -119,17 +119,20 @@ def test_too_few_deals_are_all_left_over_with_the_reason(store: Workspace, loade
 
 
 def test_an_embedding_model_that_is_missing_fails_with_a_sentence_that_stays(
-    store: Workspace, configure: Callable[..., None]
+    store: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    configure(DEALWEAVER_EMBEDDING_MODEL="/nowhere/no-such-model")
+    def load(model: str) -> FakeEncoder:
+        raise EncoderUnavailable(f"The embedding model {model} is not there: install it.")
+
+    monkeypatch.setattr(core.embeddings, "load_encoder", load)
     run_id = store.create_run(small_deals(), "small.json")
     app = watch_job(click(open_page("clusters", run_id), "Build clusters"), run_id)
     for _ in range(2):
         app.run()
         assert_healthy(app)
-        (sentence,) = said(app, "error")
-        assert "no-such-model" in sentence
-        assert "Traceback" not in sentence
+        assert said(app, "error") == [
+            "Build clusters: The embedding model all-MiniLM-L6-v2 is not there: install it."
+        ]
     click(app, "Dismiss")
     app.run()
     assert not said(app, "error")

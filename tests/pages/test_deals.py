@@ -60,9 +60,7 @@ def test_the_sample_is_saved_before_the_page_says_so(store: Workspace) -> None:
     assert_healthy(app)
     (run,) = store.runs()
     assert app.query_params["run"] == run.id
-    assert said(app, "success") == [
-        f"{run.deals:,} deals from Sample deals are saved. Next: build clusters."
-    ]
+    assert said(app, "success") == [f"{run.deals:,} deals from Sample deals are saved. Next: build clusters."]
     assert run.deals == 800
     assert "/clusters" in " ".join(links(app)) or "clusters" in links(app)
 

@@ -1,0 +1,118 @@
+"""One analyst's way from the sample to the exported file: real model, real browser, no network.
+
+With DEALWEAVER_SCREENSHOTS=<folder> the five pages are also pictured there, light and dark.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.browser.conftest import ROOT, Server, Tab
+
+pytestmark = pytest.mark.browser
+
+NAME = "Journey Premium Package"
+BUILD_S = 180
+PAGES = ("Deals", "Clusters", "Packages", "Export", "Settings")
+
+
+def test_from_the_sample_to_the_file(server: Server, new_tab: Callable[..., Tab], tmp_path: Path) -> None:
+    tab = new_tab(server).open()
+    page = tab.page
+    tab.click("Try the sample")
+    tab.wait_for_text(r"800 deals from Sample deals are saved")
+    run_id = tab.run_id()
+
+    tab.go("Clusters")
+    tab.click("Build clusters")
+    tab.wait_for_text(r"Build clusters: \d+ clusters from 800 deals", BUILD_S)
+    page.locator(".js-plotly-plot .scatterlayer .point").nth(799).wait_for(state="attached")
+    lasso(tab)
+    selected = tab.wait_for_text(r"^[\d,]+ deals? selected$")
+    assert int(selected.split()[0].replace(",", "")) > 0
+
+    tab.go("Packages")
+    page.get_by_role("button", name=re.compile(r"Propose for \d+ clusters")).click()
+    tab.wait_for_text(r"Propose packages with Rules \(no AI\): \d+ packages", BUILD_S)
+    name = page.get_by_label("Name", exact=True)
+    name.fill(NAME)
+    name.press("Tab")
+    tab.click("Save name and reasoning")
+    tab.wait_for_text(rf"Saved: rename to '{NAME}'")
+    tab.click("Approve")
+    tab.wait_for_text(rf"Saved: approve \('{NAME}'\)")
+
+    tab.go("Export")
+    tab.wait_for_text(r"1 approved package,")
+    with page.expect_download() as waiting:
+        tab.click("Download packages_deals.csv")
+    file = tmp_path / "download.csv"
+    waiting.value.save_as(file)
+    assert waiting.value.suggested_filename == "Sample-deals-packages_deals.csv"
+    check_file(file)
+
+    tab.reload()
+    assert tab.run_id() == run_id
+    tab.wait_for_text(r"1 approved package,")
+    tab.go("Packages")
+    page.get_by_test_id("stButtonGroup").get_by_text("Approved 1").click()
+    page.get_by_label("Name", exact=True).and_(page.locator(f'[value="{NAME}"]')).wait_for()
+    tab.assert_clean()
+    if folder := os.environ.get("DEALWEAVER_SCREENSHOTS"):
+        take_pictures(Path(folder), server, new_tab, run_id)
+
+
+def lasso(tab: Tab) -> None:
+    """Draw a loop around the middle of the map."""
+    box = tab.page.locator(".js-plotly-plot .nsewdrag").first.bounding_box()
+    assert box
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    dx, dy = box["width"] / 4, box["height"] / 3
+    mouse = tab.page.mouse
+    mouse.move(x - dx, y - dy)
+    mouse.down()
+    for corner in ((x + dx, y - dy), (x + dx, y + dy), (x - dx, y + dy), (x - dx, y - dy)):
+        mouse.move(*corner, steps=8)
+    mouse.up()
+
+
+def check_file(file: Path) -> None:
+    with file.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    with (ROOT / "sample_data" / "deals.csv").open(encoding="utf-8", newline="") as stream:
+        names = {row["deal_id"]: row["deal_name"] for row in csv.DictReader(stream)}
+    assert rows
+    assert {(row["package_name"], row["package_status"]) for row in rows} == {(NAME, "approved")}
+    assert len({row["deal_id"] for row in rows}) == len(rows)
+    for row in rows:
+        assert row["deal_name"] == names[row["deal_id"]].strip()
+
+
+def take_pictures(folder: Path, server: Server, new_tab: Callable[..., Tab], run_id: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for scheme in ("light", "dark"):
+        # The page scrolls inside the window, so a "full page" needs a window as high as the page.
+        tab = new_tab(server, color_scheme=scheme, viewport={"width": 1440, "height": 1900})
+        for title in PAGES:
+            tab.open(f"/{'' if title == 'Deals' else title.lower()}?run={run_id}")
+            tab.heading(title).wait_for()
+            if title == "Clusters":
+                tab.page.locator(".js-plotly-plot .scatterlayer .point").nth(799).wait_for(state="attached")
+            tab.page.wait_for_load_state("networkidle")  # parts of the page that are loaded later
+            tab.page.wait_for_function("document.fonts.ready.then(() => true)")
+            tab.page.screenshot(path=folder / f"{title.lower()}-{scheme}.png", full_page=True)
+        tab.assert_clean()
+
+
+def test_the_first_visit_asks_nothing_of_another_machine(server: Server, new_tab: Callable[..., Tab]) -> None:
+    tab = new_tab(server).open()
+    for title in PAGES:
+        tab.go(title)
+    assert re.search(r"/settings$", tab.page.url)
+    tab.assert_clean()

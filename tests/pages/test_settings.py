@@ -1,0 +1,205 @@
+"""Settings: the key stays secret, a prompt is checked before it is kept, runs come and go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.errors import WorkspaceError
+from core.packages import Approve
+from core.proposals import DEFAULT_TEMPLATE
+from core.workspace import Workspace
+from tests.fakes.gemini import FakeGemini
+from tests.pages.conftest import (
+    PICTURE,
+    assert_healthy,
+    assert_no_live_markdown,
+    click,
+    go,
+    open_page,
+    said,
+    screen,
+    small_deals,
+    watch_job,
+    words,
+)
+
+KEY = "AIza-canary-of-the-settings-9876543210"
+
+
+@pytest.fixture
+def gemini(configure: Callable[..., None]) -> Iterator[FakeGemini]:
+    """The fake service, and a key that it accepts."""
+    with FakeGemini(api_key=KEY) as server:
+        configure(GEMINI_API_KEY=KEY, DEALWEAVER_GEMINI_BASE_URL=server.url)
+        yield server
+
+
+def save_prompt(app: AppTest, text: str) -> AppTest:
+    app.text_area(key="prompt_text").set_value(text)
+    return click(app, "Save prompt")
+
+
+# --- the key ----------------------------------------------------------------------------------
+
+
+def test_without_a_key_the_page_says_how_to_set_one() -> None:
+    app = open_page("settings")
+    assert_healthy(app)
+    assert "No key is set" in words(app)
+    assert "GEMINI_API_KEY" in words(app)
+    assert next(button for button in app.button if button.label == "Test the key").disabled
+
+
+def test_a_key_is_tested_but_never_shown(gemini: FakeGemini) -> None:
+    app = open_page("settings")
+    assert "A key is set." in words(app)
+    click(app, "Test the key")
+    assert_healthy(app)
+    assert said(app, "success") == ["The key works: gemini-2.5-flash answered."]
+    assert len(gemini.calls) == 1
+    assert KEY not in screen(app)
+    assert KEY not in str(app.session_state.to_dict())
+
+
+def test_a_refused_key_gives_one_sentence(gemini: FakeGemini) -> None:
+    gemini.api_key = "another"
+    app = click(open_page("settings"), "Test the key")
+    assert_healthy(app)
+    assert said(app, "error") == [
+        "The test call failed: Gemini refused the key: check GEMINI_API_KEY and its permissions."
+    ]
+    assert KEY not in screen(app)
+
+
+@pytest.mark.usefixtures("gemini")
+def test_the_name_of_a_model_is_shown_not_run() -> None:
+    app = open_page("settings")
+    app.text_input(key="model_name").set_value(PICTURE)
+    click(app, "Save model")
+    assert_healthy(app)
+    assert said(app, "success") == [f"Saved: model {PICTURE}."]
+    assert_no_live_markdown(app)
+
+
+def test_the_saved_model_is_the_one_that_is_asked(clustered: str, gemini: FakeGemini) -> None:
+    app = open_page("settings", clustered)
+    app.text_input(key="model_name").set_value("gemini-3.5-flash-lite")
+    click(app, "Save model")
+    assert said(app, "success") == ["Saved: model gemini-3.5-flash-lite."]
+    watch_job(click(go(app, "packages"), "Propose for it"), clustered)
+    assert {call.model for call in gemini.calls} == {"gemini-3.5-flash-lite"}
+    go(app, "settings")
+    app.text_input(key="model_name").set_value(" ")
+    click(app, "Save model")
+    assert said(app, "success") == ["Saved: model gemini-2.5-flash."]
+
+
+# --- the prompt -------------------------------------------------------------------------------
+
+
+def test_a_prompt_without_its_placeholder_is_refused_by_name() -> None:
+    app = save_prompt(open_page("settings"), "Please group these deals.")
+    assert_healthy(app)
+    (sentence, *preview) = said(app, "error")
+    assert sentence.startswith("Not saved. ")
+    assert "{enriched_deals}" in sentence
+    assert all("{enriched_deals}" in text for text in preview)
+    assert go(open_page("settings"), "settings").text_area(key="prompt_text").value == DEFAULT_TEMPLATE
+
+
+def test_a_saved_prompt_is_kept_and_sent(clustered: str, gemini: FakeGemini) -> None:
+    app = save_prompt(open_page("settings", clustered), "Buyers like short names.\n{enriched_deals}")
+    assert_healthy(app)
+    assert said(app, "success") == ["Saved: the prompt."]
+    later = open_page("settings", clustered)  # another session
+    assert later.text_area(key="prompt_text").value == "Buyers like short names.\n{enriched_deals}"
+    watch_job(click(go(later, "packages"), "Propose for it"), clustered)
+    assert "Buyers like short names." in gemini.calls[0].prompt + gemini.calls[0].system
+
+
+def test_the_prompt_can_be_reset() -> None:
+    app = save_prompt(open_page("settings"), "Mine. {enriched_deals}")
+    click(app, "Reset to the original")
+    assert_healthy(app)
+    assert app.text_area(key="prompt_text").value == DEFAULT_TEMPLATE
+    assert open_page("settings").text_area(key="prompt_text").value == DEFAULT_TEMPLATE
+
+
+def test_the_preview_shows_what_a_cluster_sends(clustered: str) -> None:
+    app = open_page("settings", clustered)
+    assert_healthy(app)
+    (shown,) = app.code
+    assert "{enriched_deals}" not in shown.value
+    assert shown.value.count("|") > 20
+
+
+# --- runs -------------------------------------------------------------------------------------
+
+
+def test_a_run_is_renamed(loaded: str, store: Workspace) -> None:
+    app = open_page("settings", loaded)
+    name_box(app).set_value("  Autumn deals ")
+    click(app, "Save name")
+    assert_healthy(app)
+    assert store.run(loaded).name == "Autumn deals"
+    assert app.selectbox(key="run_picker").options[0].startswith("Autumn deals")
+
+
+def test_a_run_keeps_its_name_when_the_new_one_is_blank(loaded: str, store: Workspace) -> None:
+    app = open_page("settings", loaded)
+    name_box(app).set_value(" ")
+    click(app, "Save name")
+    assert_healthy(app)
+    assert said(app, "error") == ["A run needs a name: write one before you save."]
+    assert store.run(loaded).name == "Small sample"
+
+
+def test_the_name_box_follows_the_run(loaded: str, store: Workspace) -> None:
+    other = store.create_run(small_deals(), "other.json", "The other")
+    app = open_page("settings", loaded)
+    app.selectbox(key="run_picker").set_value(other)
+    app.run()
+    assert name_box(app).value == "The other"
+    click(app, "Save name")
+    assert (store.run(other).name, store.run(loaded).name) == ("The other", "Small sample")
+
+
+def test_a_run_is_deleted_only_after_a_second_click(proposed: str, store: Workspace) -> None:
+    first = store.packages(proposed)[0]
+    store.edit_packages(proposed, {first.id: 1}, [Approve()])
+    app = click(open_page("settings", proposed), "Delete run")
+    assert [run.id for run in store.runs()] == [proposed]
+    click(app, "Delete for good")
+    assert_healthy(app)
+    assert store.runs() == []
+    assert said(app, "success") == ["The run is deleted."]
+    assert "run" not in app.query_params
+    assert not said(app, "warning")
+    assert "No deals loaded yet." in words(app)
+
+
+def test_a_run_that_cannot_be_deleted_says_why(
+    loaded: str, store: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: Workspace, run_id: str) -> None:  # noqa: ARG001
+        raise WorkspaceError("The workspace could not be saved, nothing was changed (disk full): try again.")
+
+    app = click(open_page("settings", loaded), "Delete run")
+    monkeypatch.setattr(Workspace, "delete_run", refuse)
+    click(app, "Delete for good")
+    assert_healthy(app)
+    assert "disk full" in said(app, "error")[0]
+    assert [run.id for run in store.runs()] == [loaded]
+
+
+def test_without_a_run_there_is_none_to_rename_or_delete() -> None:
+    app = open_page("settings")
+    assert not [button for button in app.button if button.label in {"Delete run", "Save name"}]
+    assert "Dealweaver" in words(app)
+
+
+def name_box(app: AppTest):
+    return next(item for item in app.text_input if item.label == "Name of the run")
