@@ -189,7 +189,7 @@ def test_missing_and_repeated_ids_still_work_in_any_order(planted, deal):
     seed=st.integers(0, 1000),
 )
 @settings(max_examples=60, deadline=None)
-def test_any_vectors_end_in_bounded_clusters_or_left_over(  # noqa: PLR0917
+def test_any_vectors_end_in_bounded_clusters_or_left_over(
     count, width, low, extra, distinct, method, overlap, mode, seed
 ):
     rng = np.random.default_rng(seed)
