@@ -59,6 +59,7 @@ class RunSummary:
     clusters: int | None
     packages: int
     approved: int
+    pending: int
     exported: bool
 
 
@@ -186,6 +187,7 @@ class Workspace:
             clusters=len(row.clustering["clusters"]) if row.clustering else None,
             packages=len(packages),
             approved=sum(package.status == "approved" for package in packages),
+            pending=sum(package.status == "pending" for package in packages),
             exported=bool(
                 session.scalar(
                     select(func.count()).where(EventRow.run_id == run_id, EventRow.what.startswith(_EXPORT))

@@ -98,7 +98,7 @@ def _steps(run: RunSummary) -> None:
         (True, f"Deals {run.deals:,}"),
         (clustered, f"Clusters {run.clusters}" if clustered else "Clusters"),
         (
-            run.packages > 0 and run.approved > 0,
+            run.approved > 0 and not run.pending,
             f"Packages {run.approved}/{run.packages} approved" if run.packages else "Packages",
         ),
         (run.exported, "Export"),

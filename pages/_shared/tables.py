@@ -112,13 +112,15 @@ STATUS_ICONS = {"pending": "○", "approved": "✓", "rejected": "✕"}
 
 def first(mix: Mapping[str, int], most: int = 3) -> str | None:
     """Return the most frequent values with their counts."""
-    return ", ".join(f"{name} ({count})" for name, count in list(mix.items())[:most]) or None
+    shown = [f"{name} ({count})" for name, count in list(mix.items())[:most]]
+    more = [f"{len(mix) - most} more"] if len(mix) > most else []
+    return ", ".join(shown + more) or None
 
 
 def floors_text(facts: Facts) -> str:
     """Return the floors per currency; amounts of different currencies never meet."""
     parts = []
-    for floor in facts.floors:
+    for floor in sorted(facts.floors, key=lambda floor: floor.currency == UNKNOWN_CURRENCY):
         currency = "currency unknown" if floor.currency == UNKNOWN_CURRENCY else floor.currency
         span = (
             f"{floor.lowest:.2f}"

@@ -89,7 +89,9 @@ def test_a_package_row_says_status_and_who_made_it_in_words() -> None:
 
 
 def test_the_most_frequent_values_come_first() -> None:
-    assert tables.first({"video": 5, "ctv": 2, "native": 1, "audio": 1}) == "video (5), ctv (2), native (1)"
+    counts = {"video": 5, "ctv": 2, "native": 1, "audio": 1, "display": 1}
+    assert tables.first(counts) == "video (5), ctv (2), native (1), 2 more"
+    assert tables.first({"video": 5, "ctv": 2}) == "video (5), ctv (2)"
     assert tables.first({}) is None
 
 
