@@ -2,12 +2,14 @@
 # make test   set everything up and run the tests
 # make check  format check, lint, types, tests
 # make slow   the tests that take minutes (a fresh install among them)
+# make bench  figures of reading files
 # make browser  the tests in a real Chromium (Debian: apt-get install chromium)
+# make bench  figures of reading files: content, speed, memory, files made to hurt
 PYTHON ?= python3
 PORT ?= 8501
 BIN := .venv/bin
 
-.PHONY: app test check lint types slow browser clean
+.PHONY: app test check lint types slow browser bench clean
 
 app: .venv/app.installed
 	$(BIN)/streamlit run app.py --server.port $(PORT)
@@ -30,6 +32,9 @@ slow: .venv/dev.installed
 browser: .venv/dev.installed
 	@command -v chromium >/dev/null || { echo "Chromium is missing: apt-get install chromium"; exit 1; }
 	$(BIN)/python -m pytest -m browser
+
+bench: .venv/dev.installed
+	$(BIN)/python -m benchmarks.reading
 
 .venv/app.installed: pyproject.toml
 	$(PYTHON) -m venv .venv

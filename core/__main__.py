@@ -11,7 +11,7 @@ import argparse
 import errno
 import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,8 @@ from tqdm import tqdm
 
 from core.clustering import METHODS
 from core.creator import CreationResult, PackageCreator
-from core.deals import ImportResult, read_deals
-from core.errors import DealweaverError, ImportRefused
+from core.deals import ImportResult, ReadOptions, read_deals, suggest_fields
+from core.errors import DealweaverError, ImportRefused, NeedsMapping
 from core.proposals import DEFAULT_TEMPLATE, Outcome, Proposer, RulesProposer
 from core.settings import (
     MEMBERSHIP_THRESHOLD,
@@ -31,6 +31,8 @@ from core.settings import (
     get_settings,
 )
 
+# Columns that are named with examples when none of them is known to be the id.
+_NAMED_COLUMNS = 30
 OK, BAD_INPUT, STOPPED, SOME_FAILED = 0, 1, 2, 3
 
 
@@ -77,35 +79,95 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="say what a file holds, what was repaired and what refused")
     check.set_defaults(command=_check)
     check.add_argument("deals", type=Path, help="deal file")
+    check.add_argument(
+        "--map",
+        action="append",
+        default=[],
+        metavar="COLUMN=FIELD",
+        help="read a column as this field (COLUMN= for none); may be given several times",
+    )
+    check.add_argument(
+        "--floor-is-lowest-risk", action="store_true", help='the GARM rating "Floor" means the safest level'
+    )
     return parser
 
 
-def _read(path: Path) -> ImportResult:
+def _read(
+    path: Path, options: ReadOptions | None = None, mapping: Mapping[str, str | None] | None = None
+) -> ImportResult:
     try:
         data = path.read_bytes()
     except OSError as error:
         raise ImportRefused(
             str(path), f"cannot be read ({error.strerror}): check the name and its rights."
         ) from None
-    return read_deals(data, path.name)
+    return read_deals(data, path.name, options, mapping=mapping)
 
 
 # --- check ------------------------------------------------------------------------------------
 
 
 def _check(options: argparse.Namespace) -> int:
-    result = _read(options.deals)
-    ledger = result.ledger
-    print(
-        f"{options.deals.name}: {ledger.read} read = {ledger.loaded} loaded "
-        f"+ {ledger.merged} merged + {ledger.refused} refused"
-    )
+    mapping = _mapping(options.map)
+    try:
+        result = _read(options.deals, ReadOptions(options.floor_is_lowest_risk), mapping)
+    except NeedsMapping as refusal:
+        columns = [f"{name} ({_examples(refusal.samples.get(name, ()))})" for name in refusal.columns]
+        more = "; ..." if len(columns) > _NAMED_COLUMNS else ""
+        _say(
+            f"{refusal} Or choose one with --map COLUMN=deal_id; its columns: "
+            f"{'; '.join(columns[:_NAMED_COLUMNS])}{more}."
+        )
+        return BAD_INPUT
+    _print_counts(options.deals.name, result)
+    _print_columns(result)
     for repair in result.repairs:
         print(f"  repaired: {repair}")
     for problem in result.problems:
         place = f"row {problem.row}" + (f", {problem.column}" if problem.column else "")
         print(f"  {problem.severity}: {place}: {problem.message}")
-    return BAD_INPUT if ledger.refused else OK
+    return BAD_INPUT if result.ledger.refused else OK
+
+
+def _mapping(pairs: Sequence[str]) -> dict[str, str | None]:
+    """Return column -> field of the --map options. Raises DealweaverError for one without "="."""
+    mapping: dict[str, str | None] = {}
+    for pair in pairs:
+        column, mark, field = pair.rpartition("=")
+        if not mark:
+            raise DealweaverError(f"--map {pair} names no field: write --map COLUMN=FIELD.")
+        mapping[column] = field or None
+    return mapping
+
+
+def _print_counts(name: str, result: ImportResult) -> None:
+    ledger = result.ledger
+    print(
+        f"{name}: {ledger.read} read = {ledger.loaded} loaded "
+        f"+ {ledger.merged} merged + {ledger.refused} refused"
+    )
+    if result.source:
+        parts = (result.source.format, result.source.encoding, result.source.sheet)
+        print(f"  read as: {', '.join(part for part in parts if part)}")
+
+
+def _print_columns(result: ImportResult) -> None:
+    """Say what each column fills, where that is not plain from its name, and what fills nothing."""
+    for column, field in result.mapping.items():
+        if column != field:
+            print(f"  column: {column} -> {field}")
+    for field, columns in result.ambiguous.items():
+        print(f"  column: {field} is filled by {', '.join(columns)}; {columns[0]} is used first")
+    for column, examples in result.unmapped.items():
+        near = suggest_fields(column)
+        print(
+            f"  no field: {column}: {_examples(examples)}"
+            + (f" (perhaps {' or '.join(near)}: use --map)" if near else "")
+        )
+
+
+def _examples(examples: Sequence[str]) -> str:
+    return ", ".join(map(repr, examples)) or "always blank"
 
 
 # --- run --------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ stand on the screen as it is. Subclasses carry the data a caller needs to recove
     DealweaverError
     ├── SettingError            a setting has a value that cannot work
     ├── ImportRefused           a whole file cannot be read as deals
+    │   └── NeedsMapping        no column is known to hold the deal id (columns, samples)
     ├── EmbeddingError
     │   ├── EncoderUnavailable  library or weights are missing
     │   ├── WeightsMismatch     the weights are not the ones we know
@@ -23,6 +24,8 @@ stand on the screen as it is. Subclasses carry the data a caller needs to recove
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 
 class DealweaverError(Exception):
@@ -43,6 +46,21 @@ class ImportRefused(DealweaverError):
         super().__init__(f"{filename}: {reason}")
         self.filename = filename
         self.reason = reason
+
+
+class NeedsMapping(ImportRefused):
+    """A file is a table, but nobody knows which of its columns holds the deal id.
+
+    columns: the names of its columns, in the order of the file.
+    samples: column -> up to three example values, so that a person can choose one.
+    """
+
+    def __init__(
+        self, filename: str, reason: str, columns: tuple[str, ...], samples: Mapping[str, tuple[str, ...]]
+    ) -> None:
+        super().__init__(filename, reason)
+        self.columns = columns
+        self.samples = samples
 
 
 class EmbeddingError(DealweaverError):

@@ -46,6 +46,29 @@ MIN_PACKAGE_DEALS = 3
 
 MAX_ROWS = 200_000
 MAX_COLUMNS = 512
+# A cell this long is no value of a deal; the huge raw_deal_data columns stay far below (characters).
+MAX_CELL_CHARS = 2_000_000
+# Text of all cells together (characters): a few kilobytes of XLSX or Parquet can unfold to terabytes.
+MAX_TABLE_CHARS = 300_000_000
+# How far an unfinished quote may reach in a file whose quoting is broken.
+MAX_JOINED_LINES = 50
+MAX_JOINED_CHARS = 65_536
+# Lines whose quotes are mended one by one; a file with more is broken as a whole.
+MAX_BROKEN_QUOTES = 20_000
+# A workbook is a zip archive: what its directory may promise.
+MAX_ZIP_ENTRIES = 200
+MAX_ZIP_MB = 200
+MAX_ZIP_RATIO = 100
+MAX_PARQUET_MB = 500
+MAX_JSON_DEPTH = 64
+# Lists and objects of one JSON file; 200,000 nested deals have a quarter of this.
+MAX_JSON_PARTS = 4_000_000
+# Repairs of one kind that are spelled out; the others are counted.
+MAX_LISTED_REPAIRS = 200
+# What the child process that parses a file may use.
+PARSER_MEMORY_MB = 2_048
+PARSER_CPU_S = 20
+PARSER_WALL_S = 30.0
 # Above this many points the map draws a sample; tables and actions keep using every deal.
 MAP_POINTS = 5_000
 

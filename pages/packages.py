@@ -204,9 +204,9 @@ def _save_words(run_id: str, package: Package) -> None:
 
 
 @state.guarded
-def _remove(run_id: str, package: Package, key: str) -> None:
+def _remove(run_id: str, package: Package, key: str, shown: Sequence[str]) -> None:
     rows = st.session_state[key]["selection"]["rows"]
-    deal_ids = tuple(package.deal_ids[row] for row in rows)
+    deal_ids = tuple(shown[row] for row in rows)
     if deal_ids:
         _edit(run_id, [package], RemoveDeals(deal_ids))
 
@@ -253,7 +253,10 @@ def _decisions(run_id: str, packages: Sequence[Package]) -> None:
 
 def _card(run_id: str, package: Package, deals: Mapping[str, Deal], others: Sequence[Package]) -> None:
     """Draw one package; widget keys carry its version, so that an edit starts from what is saved."""
-    members = [deals[deal_id] for deal_id in package.deal_ids]
+    members = [deals[deal_id] for deal_id in package.deal_ids if deal_id in deals]
+    if len(members) < len(package.deal_ids):
+        gone = counted(len(package.deal_ids) - len(members), "deal")
+        st.warning(f"{gone} of this package are no longer in the run: a newer file lacks them.")
     _decisions(run_id, [package])
     for field in ("name", "reasoning"):
         st.session_state.setdefault(_words_key(field, package), getattr(package, field))
@@ -308,7 +311,7 @@ def _members(run_id: str, package: Package, members: Sequence[Deal], deals: Mapp
     st.button(
         f"Remove {counted(len(rows), 'selected deal')}" if rows else "Remove selected deals",
         on_click=_remove,
-        args=(run_id, package, key),
+        args=(run_id, package, key, [deal.deal_id for deal in members]),
         disabled=not rows,
         icon=":material/remove:",
     )

@@ -363,6 +363,8 @@ def test_check_lists_what_was_merged_refused_and_doubted_and_fails_for_the_refus
     assert main(["check", str(path)]) == 1
     first, *lines = capsys.readouterr().out.splitlines()
     assert first == "deals.csv: 5 read = 2 loaded + 1 merged + 2 refused"
+    assert lines.pop(0) == "  read as: csv, utf-8"
+    assert lines.pop(0) == "  column: floor_price -> commercial_floor_price"
     assert [line.split(":")[0].strip() for line in lines] == ["refused", "merged", "warning", "refused"]
     assert [line.split(":")[1].strip() for line in lines] == [
         "row 3, deal_id", "row 4, deal_id", "row 5, floor_price", "row 6, deal_id",
@@ -376,10 +378,34 @@ def test_warnings_alone_do_not_fail_the_check(tmp_path, capsys):
     assert "warning: row 2, floor_price" in capsys.readouterr().out
 
 
+def test_check_reads_columns_as_told_and_suggests_fields_for_the_others(tmp_path, capsys):
+    path = tmp_path / "deals.csv"
+    path.write_text("Our key,Floor incl fee,Rating\nA,5,Floor\n")
+    assert main(["check", str(path)]) == 1
+    said = capsys.readouterr().err
+    assert "Or choose one with --map COLUMN=deal_id; its columns: Our key ('A'); Floor incl fee ('5')" in said
+    told = ["--map", "Our key=deal_id", "--map", "Rating=garm_risk", "--floor-is-lowest-risk"]
+    assert main(["check", str(path), *told]) == 0
+    said = capsys.readouterr().out
+    assert "  column: Our key -> deal_id" in said
+    assert "no field: Floor incl fee: '5' (perhaps commercial_floor_price" in said
+    assert 'GARM "Floor" in 1 row is read as the lowest risk, as chosen.' in said
+
+
+@pytest.mark.parametrize(
+    ("pair", "message"), [("Our key", "names no field"), ("Our key=colour", "is no field of a deal")]
+)
+def test_check_refuses_a_mapping_that_names_no_field(tmp_path, capsys, pair, message):
+    path = tmp_path / "deals.csv"
+    path.write_text("Our key,x\nA,5\n")
+    assert main(["check", str(path), "--map", pair]) == 1
+    assert message in capsys.readouterr().err
+
+
 def test_module_can_be_run_and_its_exit_code_reaches_the_shell(tmp_path):
     path = tmp_path / "deals.csv"
     path.write_text("deal_id,deal_name\n1,A\n,B\n")
-    done = subprocess.run(  # noqa: S603  (our own module)
+    done = subprocess.run(
         [sys.executable, "-m", "core", "check", str(path)],
         cwd=Path(sample_data.__file__).parent.parent,
         capture_output=True,

@@ -95,7 +95,7 @@ def test_the_commands_without_a_screen_run_as_written(tmp_path: Path):
     python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
     python.chmod(0o755)
 
-    subprocess.run(["bash", "-e", "-c", commands], cwd=tmp_path, check=True)  # noqa: S603, S607
+    subprocess.run(["bash", "-e", "-c", commands], cwd=tmp_path, check=True)  # noqa: S607
 
     counts = orjson.loads((tmp_path / "packages.json").read_bytes())["counts"]
     assert counts["read"] == 800
@@ -107,7 +107,7 @@ def test_the_quick_start_works_in_an_empty_folder(tmp_path: Path):
     start, _ = blocks("sh")
     tree = copy_of_the_tree(tmp_path / "tree")
     *install, serve = start.strip().splitlines()
-    subprocess.run(  # noqa: S603
+    subprocess.run(
         ["bash", "-e", "-c", "\n".join(install)],  # noqa: S607
         cwd=tree,
         check=True,
@@ -116,7 +116,7 @@ def test_the_quick_start_works_in_an_empty_folder(tmp_path: Path):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    server = subprocess.Popen(  # noqa: S603
+    server = subprocess.Popen(
         ["bash", "-c", f"exec {serve}"],  # noqa: S607
         cwd=tree,
         env={**os.environ, "STREAMLIT_SERVER_PORT": str(port)},

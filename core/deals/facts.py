@@ -61,9 +61,13 @@ class Facts:
     floor_unknown: int
 
 
-def facts_of(deals: Sequence[Deal]) -> Facts:
-    """Count everything a fact sheet shows about these deals."""
-    risks = [garm_risk(deal.safety.garm_risk_rating) for deal in deals]
+def facts_of(deals: Sequence[Deal], *, floor_is_lowest_risk: bool = False) -> Facts:
+    """Count everything a fact sheet shows about these deals.
+
+    floor_is_lowest_risk: the GARM rating "Floor" means the safest level in the file of these deals.
+    """
+    ratings = (deal.safety.garm_risk_rating for deal in deals)
+    risks = [garm_risk(rating, floor_is_lowest_risk=floor_is_lowest_risk) for rating in ratings]
     known_risks = [risk for risk in risks if risk]
     safe = [deal.safety.family_safe for deal in deals]
     return Facts(

@@ -129,7 +129,7 @@ class Deal:
             "commercial": _present(
                 quality_tier=self.commercial.quality_tier,
                 volume_tier=self.commercial.volume_tier,
-                floor_price=str(floor.amount) if floor else None,
+                floor_price=f"{floor.amount:f}" if floor else None,
             ),
             "publishers": list(self.publishers),
             "device": list(self.devices),

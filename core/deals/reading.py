@@ -7,73 +7,80 @@ from __future__ import annotations
 
 import json
 import reprlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
-from core.deals.model import Audience, Commercial, Deal, Money, Safety, Taxonomy
-from core.deals.tables import decode, read_table
-from core.deals.values import read_cell, storable
-from core.deals.vocabulary import (
-    FIELDS,
-    IGNORED_COLUMNS,
-    Field,
-    column_key,
-    field_for_column,
-    name_rank,
-)
-from core.errors import ImportRefused
-from core.settings import MAX_ROWS, get_settings
+from core.deals.building import Builder, ColumnReader, ReadOptions, Row
+from core.deals.grid import Refusal, Source, Table, TableOptions
+from core.deals.json_text import looks_like_json
+from core.deals.mapping import Chosen, ColumnMapping, map_columns, samples_of
+from core.deals.merging import merge_repeats
+from core.deals.model import Deal
+from core.deals.records import find_records
+from core.deals.result import CategorySuggestion, ImportResult, Ledger, Problem
+from core.deals.sandbox import read_json_safely, read_table_safely
+from core.deals.taxonomy import check_category
+from core.deals.values import Convention, convention_of, storable
+from core.deals.vocabulary import IGNORED_COLUMNS, column_key, field_for_column
+from core.errors import ImportRefused, NeedsMapping
+from core.settings import MAX_COLUMNS, get_settings
 
-Severity = Literal["refused", "merged", "warning"]
+__all__ = [
+    "ImportResult",
+    "Ledger",
+    "Problem",
+    "ReadOptions",
+    "parse_deal",
+    "parse_deals",
+    "read_deals",
+]
+
+# Objects of the nested record; each may be null as a whole.
+_GROUPS = frozenset({"taxonomy", "safety", "audience", "commercial"})
+# Objects inside one another that are flattened; no field of a deal lies deeper than two.
+_LEVELS = 8
+# Columns of all records of a JSON file together: records with names of their own (an object keyed by
+# date, for example) would make a table that nobody can look at.
+_MAX_JSON_COLUMNS = 10 * MAX_COLUMNS
+# Doubts about one column that are told one by one; a wrongly mapped column has one in every row.
+_LISTED_DOUBTS = 1_000
+# Categories that are compared with the taxonomy; a column with more holds something else.
+_CHECKED_CATEGORIES = 500
+_REFUSED_TEXT = 20_000
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Something an analyst should know about one record.
+def read_deals(
+    data: bytes,
+    filename: str,
+    options: ReadOptions | None = None,
+    *,
+    mapping: Chosen | None = None,
+) -> ImportResult:
+    """Read deals from a table (CSV, TSV, XLSX, Parquet), JSON or JSON Lines, nested or flattened.
 
-    row: line in a text file, or position in a list; 1-based.
-    severity: "refused" and "merged" count a whole record, "warning" only a value.
+    The content decides the format, not the name.
+    mapping: source column -> field name, "" or None for none; it wins over what the names suggest.
+    Raises ImportRefused with a reason a person can act on: empty, too large, no text, no table, no
+    deals; NeedsMapping when no column is known to hold the deal id.
     """
-
-    row: int
-    column: str
-    message: str
-    severity: Severity = "warning"
-    deal_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Ledger:
-    """Counts of records; `read == loaded + merged + refused` always holds."""
-
-    read: int
-    loaded: int
-    merged: int
-    refused: int
+    options = options or ReadOptions()
+    _check_size(data, filename)
+    asked = TableOptions(options.encoding, options.delimiter, options.sheet, options.header_line)
+    if looks_like_json(data):
+        return _read_json(data, filename, asked, options, mapping)
+    table = read_table_safely(data, filename, asked)
+    if not table.rows and not table.refusals:
+        # The id is asked for first: a file of the wrong kind often looks like a header alone.
+        _need_id(map_columns(table.columns, mapping, filename), table.columns, {}, filename)
+        raise ImportRefused(filename, "has a header but no rows: choose a file with one deal per row.")
+    rows, doubts = _table_rows(table, mapping)
+    return _read_rows(
+        rows, options, mapping, filename, _of_refusals(table.refusals), doubts, table.repairs, table.source
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class ImportResult:
-    """What a file gave.
-
-    mapping: source column -> field it fills; columns without a field are kept in `Deal.extra`.
-    repairs: sentences about what was mended in the file as a whole.
-    """
-
-    deals: tuple[Deal, ...]
-    problems: tuple[Problem, ...]
-    ledger: Ledger
-    mapping: Mapping[str, str] = field(default_factory=dict)
-    repairs: tuple[str, ...] = ()
-
-
-def read_deals(data: bytes, filename: str) -> ImportResult:
-    """Read deals from JSON, JSON Lines, or a delimited table, nested or flattened.
-
-    The content decides the format, not the name. Raises ImportRefused with a reason a
-    person can act on: empty, too large, no text, no table, no deals, no id column.
-    """
+def _check_size(data: bytes, filename: str) -> None:
     limit_mb = get_settings().upload_mb
     if len(data) > limit_mb * 1_000_000:
         raise ImportRefused(
@@ -81,280 +88,349 @@ def read_deals(data: bytes, filename: str) -> ImportResult:
         )
     if not data.strip():
         raise ImportRefused(filename, "is empty: choose a file with deals (CSV, TSV, JSON or JSON Lines).")
-    if data.startswith(b"PK\x03\x04"):
-        raise ImportRefused(filename, "is a workbook or zip archive: save the sheet as CSV and load that.")
-    text, notes = decode(data, filename)
-    if text.lstrip()[:1] in {"[", "{"}:
-        numbered, refused = _json_records(text, filename)
-        result = _read_records(numbered, refused)
-        result = replace(result, repairs=tuple(notes))
-    else:
-        table = read_table(data, filename)
-        records = (dict(zip(table.columns, row, strict=True)) for row in table.rows)
-        result = _read_records(zip(table.lines, records, strict=True))
-        result = replace(result, mapping=_mapping(table.columns), repairs=table.repairs)
-    if "deal_id" not in result.mapping.values():
-        known = ", ".join(list(result.mapping)[:8])
-        if not known:
-            raise ImportRefused(
-                filename, "is no table of deals: none of its columns is known; name the id column deal_id."
-            )
-        raise ImportRefused(
-            filename, f"has no column for the deal id (known columns: {known}): name that column deal_id."
+
+
+def _read_json(
+    data: bytes, filename: str, asked: TableOptions, options: ReadOptions, mapping: Chosen | None
+) -> ImportResult:
+    parsed = read_json_safely(data, filename, asked)
+    document = find_records(parsed, filename)
+    rows: list[Row | Problem | tuple[int, Deal]] = [
+        _as_row(line, record) for line, record in document.records
+    ]
+    return _read_rows(
+        rows,
+        options,
+        mapping,
+        filename,
+        _of_refusals(parsed.refusals),
+        repairs=(*parsed.repairs, *document.repairs),
+        source=parsed.source,
+    )
+
+
+def _of_refusals(refusals: Iterable[Refusal]) -> list[Problem]:
+    return [
+        Problem(
+            refusal.line,
+            "",
+            refusal.reason,
+            "refused",
+            found=storable(refusal.text[:_REFUSED_TEXT]),
+            to_do="Correct the row in the file and load it again.",
         )
-    if not result.ledger.read:
-        raise ImportRefused(filename, "has a header but no rows: choose a file with one deal per row.")
-    return result
+        for refusal in refusals
+    ]
 
 
 def parse_deals(records: Sequence[Mapping[str, Any] | Deal]) -> ImportResult:
     """Read deals from plain nested dicts, as the library's callers hold them."""
-    return _read_records(enumerate(records, start=1))
+    rows: list[Row | Problem | tuple[int, Deal]] = [
+        (number, record) if isinstance(record, Deal) else _as_row(number, record)
+        for number, record in enumerate(records, start=1)
+    ]
+    return _read_rows(rows, ReadOptions())
 
 
 def parse_deal(record: Mapping[str, Any], row: int = 1) -> tuple[Deal | None, list[Problem]]:
     """Read one nested or flat record; None when it has no usable id. Never raises on content."""
-    try:
-        values, extra, problems = _read_fields(record, row)
-    except RecursionError:
-        return None, [Problem(row, "", "The record is nested too deeply to be a deal.", "refused")]
-    deal_id = values.get("deal_id")
-    if not deal_id:
-        message = "The record has no deal id; add one and load it again."
-        doubt = next((p.message for p in problems if p.column == "deal_id"), None)
-        problems.append(Problem(row, "deal_id", f"{message} ({doubt})" if doubt else message, "refused"))
+    flat = _as_row(row, record)
+    if not isinstance(flat, Row):
+        return None, [flat]
+    columns = map_columns(flat.names)
+    builder = Builder(_readers(columns, [flat]), columns.ignored, ReadOptions())
+    deal, problems = _build(builder, flat)
+    if deal is None:
         return None, problems
-    problems += _currency_doubt(values, row)
-    problems = [replace(problem, deal_id=deal_id) for problem in problems]
-    return _build(values, extra), problems
+    problems += [Problem(row, "", sentence, deal_id=deal.deal_id) for sentence in builder.notes.sentences()]
+    return deal, problems
 
 
-def _read_records(numbered: Iterable[tuple[int, Any]], refused: Iterable[Problem] = ()) -> ImportResult:
-    problems = list(refused)
-    unread = len(problems)
-    read = merged = 0
-    deals: dict[str, Deal] = {}
-    mapping: dict[str, str] = {}
-    for row, record in numbered:
-        read += 1
-        deal: Deal | None
-        found: list[Problem]
-        if isinstance(record, Deal):
-            deal, found = record, []
-        elif isinstance(record, Mapping):
-            mapping |= {name: owner.name for name, owner, _ in _cells(record) if owner}
-            deal, found = parse_deal(record, row)
-        else:
-            deal, found = None, [Problem(row, "", f"{reprlib.repr(record)} is no deal record.", "refused")]
-        problems += found
-        if deal is None:
-            continue
-        known = deals.get(deal.deal_id)
-        if known is None:
-            deals[deal.deal_id] = deal
-        else:
-            problems.append(_repeated(known, deal, row))
-            merged += known == deal
-    ledger = Ledger(
-        read=read + unread, loaded=len(deals), merged=merged, refused=read + unread - len(deals) - merged
-    )
-    problems.sort(key=lambda problem: problem.row)
-    return ImportResult(tuple(deals.values()), tuple(problems), ledger, mapping)
+# --- records to rows ------------------------------------------------------------------------
 
 
-def _repeated(known: Deal, deal: Deal, row: int) -> Problem:
-    if known == deal:
-        return Problem(
-            row, "deal_id", "The same deal stands in the file twice; merged.", "merged", deal.deal_id
-        )
-    message = f"Deal {deal.deal_id} stands in the file already with other values; the first one is kept."
-    return Problem(row, "deal_id", message, "refused", deal.deal_id)
+def _as_row(line: int, record: object) -> Row | Problem:
+    if not isinstance(record, Mapping):
+        text = reprlib.repr(record)
+        message = f"{storable(text)} is no deal record."
+        to_do = "Give every deal as an object with its fields."
+        return Problem(line, "", message, "refused", found=storable(text), to_do=to_do)
+    kept = record.get("extra")
+    if isinstance(kept, Mapping) and all(isinstance(text, str) for text in kept.values()):
+        # What `Deal.to_dict` kept of columns without a field goes back where it was.
+        extra = {storable(str(column)): storable(text) for column, text in kept.items()}
+        record = {name: value for name, value in record.items() if name != "extra"}
+    else:
+        extra = None
+    names, cells = _flat(record)
+    return Row(line, names, cells, extra)
 
 
-# --- one record -----------------------------------------------------------------------------
+def _flat(record: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[Any, ...]]:
+    """Flatten a nested record: (paths joined by "_", values); names stay unique."""
+    flat: dict[str, Any] = {}
+    _flatten("", record, _LEVELS, flat)
+    return tuple(flat), tuple(flat.values())
 
 
-# Objects inside one another that are flattened; no field of a deal lies deeper than two.
-_LEVELS = 8
-
-
-def _cells(record: Mapping[str, Any], levels: int = _LEVELS) -> list[tuple[str, Field | None, Any]]:
-    """Flatten a nested record: (path joined by "_", field it fills or None, value)."""
-    cells: list[tuple[str, Field | None, Any]] = []
+def _flatten(prefix: str, record: Mapping[str, Any], levels: int, flat: dict[str, Any]) -> None:
     for key, value in record.items():
-        name = storable(str(key))
+        name = prefix + (key if type(key) is str and key.isascii() else storable(str(key)))
         if isinstance(value, Mapping) and levels:
-            cells += _cells({f"{name}_{inner}": item for inner, item in value.items()}, levels - 1)
-        elif column_key(name) not in IGNORED_COLUMNS:
-            cells.append((name, field_for_column(name), value))
-    return cells
-
-
-def _read_fields(record: Mapping[str, Any], row: int) -> tuple[dict[str, Any], dict[str, str], list[Problem]]:
-    values: dict[str, Any] = {}
-    origin: dict[str, str] = {}
-    extra: dict[str, str] = {}
-    problems: list[Problem] = []
-    for column, owner, cell in sorted(_cells(record), key=lambda found: name_rank(found[0])):
-        if owner is None:
-            if cell not in (None, "", []):
-                extra[column] = storable(cell) if isinstance(cell, str) else json.dumps(cell, default=str)
+            _flatten(f"{name}_", value, levels - 1, flat)
             continue
-        reading = read_cell(owner.kind, cell)
-        if reading.doubt:
-            problems.append(Problem(row, column, f"{reading.doubt}."))
-        # A blank id is not filled from the next column: a row number would pass for an id.
-        is_blank = reading.value in (None, (), ((), ()))
-        if is_blank and (owner.kind != "id" or owner.name in values):
-            continue
-        if owner.name not in values:
-            values[owner.name], origin[owner.name] = reading.value, column
-        elif values[owner.name] != reading.value:
-            extra[column] = storable(str(cell))
-            problems.append(
-                Problem(row, column, f"{cell!r} differs from column {origin[owner.name]}, which is used.")
-            )
-    return values, extra, problems
+        if value is None and name in _GROUPS:
+            continue  # "audience": null is a group nobody filled, not a column called audience
+        unique, number = name, 2
+        while unique in flat:
+            unique, number = f"{name}_{number}", number + 1
+        flat[unique] = value
 
 
-def _currency_doubt(values: Mapping[str, Any], row: int) -> list[Problem]:
-    floor, currency = values.get("commercial_floor_price"), values.get("currency")
-    if not (floor and floor.currency and currency) or floor.currency == currency.upper():
-        return []
-    message = f"The floor price is written in {floor.currency}, the currency is {currency}, which is used."
-    return [Problem(row, "currency", message)]
+def _table_rows(
+    table: Table, mapping: Chosen | None
+) -> tuple[list[Row | Problem | tuple[int, Deal]], list[Problem]]:
+    """Return the rows of a table; cells that hold a JSON object are opened where its keys are fields."""
+    columns = table.columns
+    nested = [
+        position
+        for position, column in enumerate(columns)
+        if column not in (mapping or {})
+        and column_key(column) not in IGNORED_COLUMNS
+        and field_for_column(column) is None
+        and any(row[position].startswith("{") for row in table.rows)
+    ]
+    pairs = zip(table.lines, table.rows, strict=True)
+    if not nested:
+        return [Row(line, columns, cells) for line, cells in pairs], []
+    doubts: list[Problem] = []
+    return [_opened(line, columns, cells, nested, doubts) for line, cells in pairs], doubts
 
 
-def _build(values: Mapping[str, Any], extra: Mapping[str, str]) -> Deal:
-    formats, implied = values.get("format", ((), ()))
-    floor: Money | None = values.get("commercial_floor_price")
-    currency = values.get("currency")
-    currency = currency.upper() if currency else (floor.currency if floor else None)
-    return Deal(
-        deal_id=values["deal_id"],
-        formats=formats,
-        devices=values.get("device") or implied,
-        taxonomy=Taxonomy(*(values.get(f"taxonomy_tier{tier}") for tier in (1, 2, 3))),
-        safety=Safety(
-            values.get("safety_garm_risk_rating"),
-            values.get("safety_family_safe"),
-            values.get("safety_safe_for_verticals", ()),
-        ),
-        audience=Audience(
-            values.get("audience_inferred_audience", ()),
-            values.get("audience_demographic_hint"),
-            values.get("audience_audience_provenance"),
-        ),
-        commercial=Commercial(
-            values.get("commercial_quality_tier"),
-            values.get("commercial_volume_tier"),
-            Money(floor.amount, currency) if floor else None,
-        ),
-        currency=currency,
-        extra=dict(extra),
-        **{name: values[name] for name in _SAME_NAME if name in values},
-    )
-
-
-_BUILT = {"deal_id", "format", "device", "currency"}
-# Fields that stand in the record under their own name at the top level.
-_SAME_NAME = tuple(
-    field.name
-    for field in FIELDS
-    if field.name not in _BUILT
-    and not field.name.startswith(("taxonomy_", "safety_", "audience_", "commercial_"))
-)
-
-
-def _mapping(columns: Iterable[str]) -> dict[str, str]:
-    owners = ((column, field_for_column(column)) for column in columns)
-    return {column: owner.name for column, owner in owners if owner}
-
-
-# --- JSON -----------------------------------------------------------------------------------
-
-_WRAPPERS = (("deals",), ("data", "deals"), ("response", "deals"))
-
-
-def _json_records(text: str, filename: str) -> tuple[list[tuple[int, Any]], list[Problem]]:
-    try:
-        document = _loads(text)
-    except ValueError as error:
-        if text.lstrip().startswith("{") and "\n" in text.strip():
-            return _json_lines(text, filename)
-        raise ImportRefused(filename, f"is no valid JSON ({error}): export it again.") from None
-    except RecursionError:
-        raise ImportRefused(filename, "is nested too deeply to hold deals: export it again.") from None
-    records = _find_records(document)
-    if records is None or (records and not any(isinstance(record, dict) for record in records)):
-        raise ImportRefused(
-            filename, 'holds no deals: expected a list of deals, or an object with a list under "deals".'
-        )
-    if not records:
-        raise ImportRefused(filename, "holds an empty list: there is no deal to load.")
-    if len(records) > MAX_ROWS:
-        raise ImportRefused(filename, f"has more than {MAX_ROWS:,} deals: split it and load the parts.")
-    return list(enumerate(records, start=1)), []
-
-
-def _json_lines(text: str, filename: str) -> tuple[list[tuple[int, Any]], list[Problem]]:
-    records: list[tuple[int, Any]] = []
-    problems: list[Problem] = []
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
+def _opened(
+    line: int, columns: tuple[str, ...], cells: Sequence[str], nested: Sequence[int], doubts: list[Problem]
+) -> Row:
+    inner: dict[str, Any] = {}
+    taken = set()
+    for position in nested:
+        text = cells[position].strip()
+        if not text.startswith("{"):
             continue
         try:
-            records.append((number, _loads(line)))
-        except (ValueError, RecursionError) as error:
-            problems.append(Problem(number, "", f"The line is no valid JSON ({error}).", "refused"))
-    if not any(isinstance(record, dict) for _, record in records):
-        raise ImportRefused(filename, "is neither valid JSON nor JSON Lines: export it again.")
-    return records, problems
+            found = json.loads(text, parse_int=str, parse_float=str)
+        except (ValueError, RecursionError):
+            message = "The cell looks like JSON but cannot be read; kept as text."
+            to_do = "Correct the JSON in the cell."
+            doubts.append(Problem(line, columns[position], message, found=text[:200], to_do=to_do))
+            continue
+        flat: dict[str, Any] = {}
+        _flatten(f"{columns[position]}_", found, _LEVELS, flat)
+        if any(field_for_column(name) for name in flat):
+            inner |= flat
+            taken.add(position)
+    if not taken:
+        return Row(line, columns, cells)
+    plain = {name: cells[i] for i, name in enumerate(columns) if i not in taken}
+    # A column of the table wins: it stands in the file by that very name.
+    both = {**plain, **{name: value for name, value in inner.items() if not plain.get(name)}}
+    return Row(line, tuple(both), tuple(both.values()))
 
 
-def _loads(text: str) -> object:
-    """Parse JSON; numbers stay the text that stood in the file, so that ids keep every digit."""
-    return json.loads(
-        text,
-        parse_int=str,
-        parse_float=str,
-        parse_constant=_refuse_constant,
-        object_pairs_hook=_unique_keys,
+# --- rows to deals --------------------------------------------------------------------------
+
+
+def _read_rows(
+    rows: Sequence[Row | Problem | tuple[int, Deal]],
+    options: ReadOptions,
+    mapping: Chosen | None = None,
+    filename: str | None = None,
+    refused: Sequence[Problem] = (),
+    doubts: Sequence[Problem] = (),
+    repairs: Sequence[str] = (),
+    source: Source | None = None,
+) -> ImportResult:
+    """Read the rows of one source.
+
+    filename: None for the records of a caller, which are never refused as a whole.
+    """
+    records = [row for row in rows if isinstance(row, Row)]
+    names = _all_names(records, filename)
+    columns = map_columns(names, mapping, filename or "")
+    samples: dict[str, tuple[str, ...]] = {}
+    if filename is not None:
+        samples = samples_of(names, ((row.names, row.cells) for row in records))
+        _need_id(columns, names, samples, filename)
+    builder = Builder(_readers(columns, records), columns.ignored, options)
+    numbered: list[tuple[int, Deal]] = []
+    problems: list[Problem] = [*refused, *doubts]
+    for row in rows:
+        if isinstance(row, Problem):
+            problems.append(row)
+        elif isinstance(row, Row):
+            deal, found = _build(builder, row)
+            problems += found
+            if deal is not None:
+                numbered.append((row.line, deal))
+        else:
+            numbered.append(row)
+    if filename is not None and rows and not numbered:
+        _need_filled_id(columns, names, samples, filename)
+    merged = merge_repeats(numbered)
+    categories, about_categories = _check_categories(merged.deals, numbered, columns)
+    problems += merged.problems
+    problems += about_categories
+    read, loaded = len(rows) + len(refused), len(merged.deals)
+    return ImportResult(
+        deals=merged.deals,
+        problems=_listed(problems),
+        ledger=Ledger(read, loaded, merged.merged, read - loaded - merged.merged),
+        mapping=columns.fields,
+        repairs=(*repairs, *columns.repairs, *builder.notes.sentences()),
+        samples=samples,
+        ambiguous=columns.ambiguous,
+        source=source,
+        categories=categories,
+        has_floor_rating=builder.notes.has_floor_rating,
     )
 
 
-def _refuse_constant(word: str) -> object:
-    raise ValueError(f"{word} is no JSON value")
+def _build(builder: Builder, row: Row) -> tuple[Deal | None, list[Problem]]:
+    try:
+        return builder.build(row)
+    except RecursionError:
+        message = "The record is nested too deeply to be a deal."
+        return None, [Problem(row.line, "", message, "refused", to_do="Export it without nested details.")]
 
 
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key {twice!r} stands twice in one object")
-    return result
+def _all_names(records: Sequence[Row], filename: str | None) -> tuple[str, ...]:
+    names: dict[str, None] = {}
+    last: tuple[str, ...] | None = None
+    for row in records:
+        if row.names is last:
+            continue
+        last = row.names
+        names.update(dict.fromkeys(last))
+        if filename is not None and max(len(last), len(names) // 10) > MAX_COLUMNS:
+            found = len(names)
+            raise ImportRefused(
+                filename,
+                f"has {found:,} columns by row {row.line}, more than can be read "
+                f"({MAX_COLUMNS:,} in a record, {_MAX_JSON_COLUMNS:,} in all): export fewer.",
+            )
+    return tuple(names)
 
 
-def _find_records(document: object) -> list[Any] | None:
-    """Return the list of records in any known shape of a deal document, None when there is none."""
-    if isinstance(document, list):
-        return document
-    if not isinstance(document, Mapping):
-        return None
-    for path in _WRAPPERS:
-        inner: object = document
-        for key in path:
-            inner = inner.get(key) if isinstance(inner, Mapping) else None
-        if isinstance(inner, list):
-            return inner
-    if any(owner and owner.name == "deal_id" for _, owner, _ in _cells(document)):
-        return [document]
-    lists = [value for value in document.values() if isinstance(value, list)]
-    if (
-        lists
-        and len(lists) == len(document)
-        and all(isinstance(item, dict) for part in lists for item in part)
-    ):
-        return [record for part in lists for record in part]
-    return None
+def _readers(columns: ColumnMapping, records: Sequence[Row]) -> dict[str, ColumnReader]:
+    conventions = _conventions(columns, records)
+    return {
+        column: ColumnReader(column, meaning, conventions.get(column, Convention()))
+        for column, meaning in columns.uses.items()
+    }
+
+
+def _conventions(columns: ColumnMapping, records: Sequence[Row]) -> dict[str, Convention]:
+    """Return how every column of amounts, counts or dates is written, as far as its cells prove it."""
+    kinds = {
+        column: meaning.field.kind
+        for column, meaning in columns.uses.items()
+        if meaning.field.kind in {"money", "count", "time"}
+    }
+    texts: dict[str, set[str]] = {column: set() for column in kinds}
+    places: dict[tuple[str, ...], list[tuple[int, str]]] = {}
+    for row in records:
+        wanted = places.get(row.names)
+        if wanted is None:
+            wanted = [(i, name) for i, name in enumerate(row.names) if name in kinds]
+            places[row.names] = wanted
+        for position, name in wanted:
+            cell = row.cells[position]
+            if type(cell) is str:
+                texts[name].add(cell)
+    found = {column: convention_of(kind, texts[column]) for column, kind in kinds.items()}
+    # One export writes all its dates alike: a start that proves nothing is written like the end.
+    orders = {found[column].day_first for column, kind in kinds.items() if kind == "time"} - {None}
+    if len(orders) == 1:
+        for column, kind in kinds.items():
+            if kind == "time":
+                found[column] = Convention(day_first=next(iter(orders)))
+    return found
+
+
+def _need_id(
+    columns: ColumnMapping, names: Sequence[str], samples: Mapping[str, tuple[str, ...]], filename: str
+) -> None:
+    """Raise NeedsMapping when no column holds the deal id."""
+    if "deal_id" in columns.fields.values():
+        return
+    known = ", ".join(list(columns.fields)[:8])
+    reason = (
+        f"has no column for the deal id (known columns: {known}): name that column deal_id."
+        if known
+        else "is no table of deals: none of its columns is known; name the id column deal_id."
+    )
+    raise NeedsMapping(filename, reason, tuple(names), dict(samples))
+
+
+def _need_filled_id(
+    columns: ColumnMapping, names: Sequence[str], samples: Mapping[str, tuple[str, ...]], filename: str
+) -> None:
+    """Raise NeedsMapping when the columns for the deal id are blank in every row."""
+    holders = [column for column, name in columns.fields.items() if name == "deal_id"]
+    if not any(samples.get(column) for column in holders):
+        reason = f"has no deal id in any row of its column {holders[0]!r}: choose another column for it."
+        raise NeedsMapping(filename, reason, tuple(names), dict(samples))
+
+
+# --- categories -----------------------------------------------------------------------------
+
+
+def _check_categories(
+    deals: Sequence[Deal], numbered: Sequence[tuple[int, Deal]], columns: ColumnMapping
+) -> tuple[dict[str, CategorySuggestion], list[Problem]]:
+    """Compare every different category with the taxonomy; the deals keep the words of the file."""
+    counts = Counter(deal.taxonomy for deal in deals)
+    firsts: dict[Any, tuple[int, Deal]] = {}
+    for line, deal in numbered:
+        firsts.setdefault(deal.taxonomy, (line, deal))
+    fields = columns.fields.items()
+    column = next((column for column, name in fields if name == "taxonomy_tier1"), "taxonomy_tier1")
+    suggestions: dict[str, CategorySuggestion] = {}
+    problems: list[Problem] = []
+    for taxonomy, count in list(counts.items())[:_CHECKED_CATEGORIES]:
+        check = check_category(taxonomy.path)
+        if check.message is None:
+            continue
+        raw = " > ".join(taxonomy.path)
+        suggestions[raw] = CategorySuggestion(raw, check.message, count, check.category, check.near)
+        line, deal = firsts.get(taxonomy, (1, deals[0]))
+        message = f"{check.message} The file's words stay" + (f", in {count:,} deals." if count > 1 else ".")
+        to_do = "Correct the category in the file if it is meant otherwise."
+        problems.append(Problem(line, column, message, deal_id=deal.deal_id, found=raw, to_do=to_do))
+    left = len(counts) - _CHECKED_CATEGORIES
+    if left > 0:
+        line = numbered[0][0]
+        message = f"{len(counts):,} different categories; only the first {_CHECKED_CATEGORIES} were checked."
+        problems.append(Problem(line, column, message, to_do="Check whether this column holds categories."))
+    return suggestions, problems
+
+
+def _listed(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Return the problems by row; beyond a thousand doubts about one column the others are counted."""
+    listed: list[Problem] = []
+    counts: Counter[str] = Counter()
+    last: dict[str, Problem] = {}
+    for problem in sorted(problems, key=lambda problem: problem.row):
+        if problem.severity == "warning":
+            counts[problem.column] += 1
+            if counts[problem.column] > _LISTED_DOUBTS:
+                last[problem.column] = problem
+                continue
+        listed.append(problem)
+    for column, problem in last.items():
+        more = counts[column] - _LISTED_DOUBTS
+        message = (
+            f"{more:,} more cells of this column are doubted, the last in row {problem.row}; "
+            "their words are kept with the deals."
+        )
+        listed.append(Problem(problem.row, column, message, to_do="Check the mapping of this column."))
+    return tuple(listed)

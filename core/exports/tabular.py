@@ -160,6 +160,11 @@ def _values(columns: Mapping[str, Callable[[_Item], object]], item: _Item) -> li
     return [value(item) for value in columns.values()]
 
 
+def table_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
+    """Write any table as CSV, UTF-8, with the same guard against formulas."""
+    return _csv(header, rows, bom=False)
+
+
 def _csv(header: Sequence[str], rows: Iterable[Sequence[object]], *, bom: bool) -> bytes:
     stream = io.StringIO(newline="")
     writer = csv.writer(stream)

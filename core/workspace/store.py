@@ -22,9 +22,18 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from core.clustering import Cluster, Clustering, ClusteringSettings, LeftOver
-from core.deals import Deal, ImportResult, Ledger, Problem
+from core.deals import Deal, Delta, ImportResult, compare_deals
 from core.errors import WorkspaceError
-from core.packages import Edit, Package, Rename, apply_edit, package_from_proposal
+from core.packages import (
+    Edit,
+    Package,
+    Reject,
+    RemoveDeals,
+    Rename,
+    Reopen,
+    apply_edit,
+    package_from_proposal,
+)
 from core.packages.model import new_package_id
 from core.proposals import Outcome, Proposal, Unpackaged, Usage
 from core.workspace.schema import (
@@ -48,7 +57,11 @@ _EXPORT = "Export"
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """A run as the list of runs shows it; times are UTC, ISO 8601."""
+    """A run as the list of runs shows it; times are UTC, ISO 8601.
+
+    filename: the newest file. loads: how many files were brought in, so that a cache of the
+    deals knows when they changed.
+    """
 
     id: str
     name: str
@@ -60,7 +73,19 @@ class RunSummary:
     packages: int
     approved: int
     pending: int
+    loads: int
     exported: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DealUpdate:
+    """What a second file did to a run.
+
+    affected: names of the packages that held changed or gone deals and must be looked at again.
+    """
+
+    delta: Delta
+    affected: tuple[str, ...]
 
 
 class Workspace:
@@ -118,12 +143,6 @@ class Workspace:
     def create_run(self, result: ImportResult, filename: str, name: str | None = None) -> str:
         """Save a loaded file as a new run and return the run's id."""
         run_id, now = uuid.uuid4().hex[:12], _now()
-        report = {
-            "ledger": asdict(result.ledger),
-            "problems": [asdict(problem) for problem in result.problems],
-            "mapping": dict(result.mapping),
-            "repairs": list(result.repairs),
-        }
         with self._saving() as session:
             session.add(
                 RunRow(
@@ -132,16 +151,46 @@ class Workspace:
                     filename=filename,
                     created_at=now,
                     saved_at=now,
-                    report=report,
+                    report=result.to_report(),
                 )
             )
             session.flush()
-            session.add_all(
-                DealRow(run_id=run_id, position=position, deal_id=deal.deal_id, record=deal.to_dict())
-                for position, deal in enumerate(result.deals)
-            )
+            _put_deals(session, run_id, result.deals)
             _log_event(session, run_id, f"Load {len(result.deals)} deals from {filename}")
         return run_id
+
+    def update_deals(
+        self, run_id: str, result: ImportResult, filename: str, *, replace: bool, who: str = ANALYST
+    ) -> DealUpdate:
+        """Bring a second file into a run: new and changed deals, and with `replace` no other ones.
+
+        Clusters, vectors and map are built anew afterwards. A package that an analyst edited or
+        decided on stays; when one of its deals changed or is gone, its decision is taken back, and
+        gone deals leave it (a package of gone deals alone is rejected). The audit trail tells each.
+        Raises WorkspaceError when there is no such run.
+        """
+        with self._saving() as session:
+            row = _get_run(session, run_id)
+            old = _read_deals(session, run_id)
+            delta = compare_deals(old, result.deals)
+            newer = {deal.deal_id: deal for deal in result.deals}
+            gone = set(delta.gone) if replace else set()
+            kept = [newer.pop(deal.deal_id, deal) for deal in old if deal.deal_id not in gone]
+            changed = {change.deal_id for change in delta.changed}
+            affected = [
+                name
+                for item in _current(session, run_id)
+                if (name := _take_back(session, run_id, item, changed, gone, who)) is not None
+            ]
+            session.execute(delete(DealRow).where(DealRow.run_id == run_id))
+            session.execute(delete(ArrayRow).where(ArrayRow.run_id == run_id))
+            _put_deals(session, run_id, [*kept, *newer.values()])
+            row.filename, row.clustering = filename, None
+            row.report = {**result.to_report(), "loads": row.report.get("loads", 1) + 1}
+            verb = "Replace the deals by" if replace else "Add"
+            counts = f"{len(delta.new)} new, {len(changed)} changed, {len(gone)} gone"
+            _log_event(session, run_id, f"{verb} {filename}: {counts}", who=who)
+        return DealUpdate(delta, tuple(affected))
 
     def runs(self) -> list[RunSummary]:
         """Return all runs, newest first."""
@@ -188,6 +237,7 @@ class Workspace:
             packages=len(packages),
             approved=sum(package.status == "approved" for package in packages),
             pending=sum(package.status == "pending" for package in packages),
+            loads=row.report.get("loads", 1),
             exported=bool(
                 session.scalar(
                     select(func.count()).where(EventRow.run_id == run_id, EventRow.what.startswith(_EXPORT))
@@ -200,22 +250,13 @@ class Workspace:
     def deals(self, run_id: str) -> tuple[Deal, ...]:
         """Return the deals of a run in the order of the file."""
         with self._reading() as session:
-            rows = session.scalars(
-                select(DealRow.record).where(DealRow.run_id == run_id).order_by(DealRow.position)
-            )
-            return tuple(Deal.from_dict(record) for record in rows)
+            return _read_deals(session, run_id)
 
     def import_report(self, run_id: str) -> ImportResult:
-        """Return what was read, repaired and refused when the file was loaded."""
+        """Return what was read, repaired and refused when the newest file was loaded."""
         with self._reading() as session:
             report = _get_run(session, run_id).report
-        return ImportResult(
-            deals=self.deals(run_id),
-            problems=tuple(Problem(**problem) for problem in report["problems"]),
-            ledger=Ledger(**report["ledger"]),
-            mapping=report["mapping"],
-            repairs=tuple(report["repairs"]),
-        )
+        return ImportResult.from_report(self.deals(run_id), report)
 
     # --- vectors and map ----------------------------------------------------------------------
 
@@ -429,6 +470,40 @@ def _get_run(session: Session, run_id: str) -> RunRow:
     return row
 
 
+def _read_deals(session: Session, run_id: str) -> tuple[Deal, ...]:
+    rows = session.scalars(select(DealRow.record).where(DealRow.run_id == run_id).order_by(DealRow.position))
+    return tuple(Deal.from_dict(record) for record in rows)
+
+
+def _put_deals(session: Session, run_id: str, deals: Iterable[Deal]) -> None:
+    session.add_all(
+        DealRow(run_id=run_id, position=position, deal_id=deal.deal_id, record=deal.to_dict())
+        for position, deal in enumerate(deals)
+    )
+
+
+def _take_back(
+    session: Session, run_id: str, row: PackageRow, changed: set[str], gone: set[str], who: str
+) -> str | None:
+    """Take back the decision on a package whose deals changed or are gone; return its name if it had any.
+
+    Suggestions nobody touched are left alone: they give way with their clusters.
+    """
+    package = Package(**_package_fields(row.package))
+    lost = tuple(deal_id for deal_id in package.deal_ids if deal_id in gone)
+    if _untouched(row) or not (lost or changed & set(package.deal_ids)):
+        return None
+    edit: Edit = Reopen()
+    if lost:
+        edit = RemoveDeals(lost) if len(lost) < len(package.deal_ids) else Reject()
+    after = apply_edit(package, edit, known_ids=(), who=who)
+    if after != package:
+        row.package, row.version = after.to_dict(), after.version
+        what = f"{edit}: a newer file {'lacks' if lost else 'changed'} deals of it"
+        _log_event(session, run_id, what, who=who, before=package, after=after)
+    return package.name
+
+
 def _deal_ids(session: Session, run_id: str) -> set[str]:
     return set(session.scalars(select(DealRow.deal_id).where(DealRow.run_id == run_id)))
 
@@ -441,14 +516,13 @@ def _current(session: Session, run_id: str) -> list[PackageRow]:
         .order_by(PackageRow.position)
     )
     clustering = session.scalar(select(RunRow.clustering).where(RunRow.id == run_id))
-    if clustering is None:
-        return list(rows)
-    clusters = {cluster["id"] for cluster in clustering["clusters"]}
+    clusters = {cluster["id"] for cluster in clustering["clusters"]} if clustering else set()
     return [row for row in rows if row.package["cluster_id"] in clusters or not _untouched(row)]
 
 
 def _untouched(row: PackageRow) -> bool:
-    return row.package["status"] == "pending" and not row.package["edited"]
+    """Whether a suggestion is as it came: every edit and every decision makes a new version."""
+    return row.package["version"] == 1 and not row.package["edited"]
 
 
 def _add_package(session: Session, run_id: str, package: Package) -> None:

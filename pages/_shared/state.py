@@ -38,6 +38,7 @@ DRAFT = "draft"
 SELECTED = "selected_deals"
 MESSAGE = "message"
 _DEALS = "cached_deals"
+_LOADS = "loads_of_run"
 
 RUN_PARAMETER = "run"
 
@@ -57,6 +58,7 @@ def current_run() -> RunSummary | None:
         )
         return None
     st.session_state[RUN] = run_id
+    st.session_state[_LOADS] = run.loads
     if st.query_params.get(RUN_PARAMETER) != run_id:
         st.query_params[RUN_PARAMETER] = run_id
     return run
@@ -78,10 +80,11 @@ def leave_run() -> None:
 
 
 def deals_of(run_id: str) -> tuple[Deal, ...]:
-    """Return the deals of a run; they never change, so a session reads them once."""
+    """Return the deals of a run; a session reads them once for each file that was loaded."""
     cached = st.session_state.get(_DEALS)
-    if cached is None or cached[0] != run_id:
-        cached = (run_id, workspace().deals(run_id))
+    asked = (run_id, st.session_state.get(_LOADS))
+    if cached is None or cached[0] != asked:
+        cached = (asked, workspace().deals(run_id))
         st.session_state[_DEALS] = cached
     deals: tuple[Deal, ...] = cached[1]
     return deals

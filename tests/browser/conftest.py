@@ -60,7 +60,7 @@ class Server:
         environment |= {"DEALWEAVER_HOME": str(self.home), "GEMINI_API_KEY": " "}
         command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(self.port)]
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(  # noqa: S603
+            self._process = subprocess.Popen(
                 command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT
             )
         patience_ends = time.monotonic() + START_S

@@ -57,9 +57,7 @@ def test_importing_the_package_loads_no_heavy_library():
         "heavy = {'sklearn', 'scipy', 'umap', 'numba', 'torch', 'pandas'} & set(sys.modules); "
         "sys.exit(', '.join(heavy) or 0)"
     )
-    done = subprocess.run(  # noqa: S603  (the code above)
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 

@@ -49,6 +49,13 @@ def test_worst_risk_is_the_worst_known_one_and_unknown_is_counted_apart(ratings,
     assert facts.risk_unknown == unknown
 
 
+def test_floor_is_the_lowest_risk_only_when_the_file_means_it():
+    deals = rated("Floor", "Medium")
+    assert facts_of(deals).worst_risk == "Floor"
+    assert facts_of(deals, floor_is_lowest_risk=True).worst_risk == "Medium"
+    assert facts_of(rated("Floor"), floor_is_lowest_risk=True).worst_risk == "Low"
+
+
 @pytest.mark.parametrize(
     ("answers", "verdict", "count"),
     [

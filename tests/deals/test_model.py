@@ -91,6 +91,12 @@ def test_amount_keeps_its_digits():
     assert str(Deal.from_dict(deal.to_dict()).commercial.floor_price.amount) == "0.1000000000000000000000001"
 
 
+def test_tiny_amount_is_written_without_an_exponent():
+    deal = Deal("1", commercial=Commercial(floor_price=Money(Decimal("0.0000001"))))
+    assert deal.to_dict()["commercial"]["floor_price"] == "0.0000001"
+    assert parse_deal(deal.to_dict()) == (deal, [])
+
+
 def test_record_without_an_id_cannot_be_rebuilt():
     with pytest.raises(KeyError):
         Deal.from_dict({"deal_name": "x"})
@@ -141,7 +147,7 @@ def test_any_deal_that_was_read_comes_back_and_can_be_hashed_and_stored(deal):
 @settings(max_examples=50)
 @given(parsed_deals())
 def test_reading_the_record_of_a_deal_gives_the_deal_and_no_doubt(deal):
-    deal = dataclasses.replace(deal, extra={})
     again, problems = parse_deal(deal.to_dict())
     assert again == deal
-    assert problems == []
+    # A character that could not be read stays doubtful.
+    assert [problem for problem in problems if "cannot be read" not in problem.message] == []

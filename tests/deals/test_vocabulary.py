@@ -3,6 +3,7 @@ import itertools
 import pytest
 
 from core.deals.vocabulary import (
+    CURRENCY_CODES,
     CURRENCY_SYMBOLS,
     DEVICES,
     FIELDS,
@@ -11,8 +12,10 @@ from core.deals.vocabulary import (
     GARM_RISKS,
     UNKNOWN_WORDS,
     column_key,
+    currency_code,
     field_for_column,
     garm_risk,
+    meaning_of_column,
     name_rank,
 )
 
@@ -54,15 +57,77 @@ def test_columns_of_ssp_consoles_find_their_field(column, field):
     assert field_for_column(column).name == field
 
 
-@pytest.mark.parametrize("column", ["", "cpm", "price", "rate", "notes", "volume_metrics_impressions", "idx"])
-def test_other_columns_fill_no_field_and_a_price_is_no_floor(column):
+@pytest.mark.parametrize("column", ["", "notes", "volume_metrics_bid_requests_ratio", "idx", "deal", "XXX"])
+def test_other_columns_fill_no_field(column):
     assert field_for_column(column) is None
     assert name_rank(column) == 0
 
 
 def test_exact_name_ranks_before_aliases_and_those_in_their_order():
     names = ["Deal ID", "deal_code", "seller_deal_id", "curated_deal_id", "id"]
-    assert [name_rank(name) for name in names] == [0, 1, 2, 3, 4]
+    ranks = [name_rank(name) for name in names]
+    assert ranks[:4] == [0, 1, 2, 3]
+    assert ranks == sorted(ranks)
+
+
+@pytest.mark.parametrize("column", ["cpm", "Price", "rate", "Fixed CPM"])
+def test_price_is_a_field_of_its_own_and_no_floor(column):
+    assert field_for_column(column).name == "price"
+
+
+@pytest.mark.parametrize(
+    ("column", "field", "currency"),
+    [
+        ("Bid Floor (EUR)", "commercial_floor_price", "EUR"),
+        ("Floor USD", "commercial_floor_price", "USD"),
+        ("floor_price_usd", "commercial_floor_price", "USD"),
+        ("Min CPM ($)", "commercial_floor_price", "USD"),
+        ("CPM €", "price", "EUR"),
+        ("Floor Price, GBP", "commercial_floor_price", "GBP"),
+        ("Floor", "commercial_floor_price", None),
+    ],
+)
+def test_header_of_an_amount_may_name_its_currency(column, field, currency):
+    meaning = meaning_of_column(column)
+    assert (meaning.field.name, meaning.currency) == (field, currency)
+
+
+@pytest.mark.parametrize("column", ["Floor EUR USD", "Notes (EUR)", "EUR", "Geo USD"])
+def test_header_with_two_currencies_or_of_no_amount_is_not_certain(column):
+    assert meaning_of_column(column) is None
+
+
+@pytest.mark.parametrize(
+    ("column", "unit", "period"),
+    [
+        ("impressions", "impressions", None),
+        ("Avails", "avails", None),
+        ("bid_requests", "bid_requests", None),
+        ("volume_metrics_uniques", "uniques", None),
+        ("weekly_total_avails", "weekly_avails", "week"),
+        ("Monthly Impressions", "impressions", "month"),
+        ("volume", None, None),
+    ],
+)
+def test_header_of_a_volume_names_its_unit_and_period(column, unit, period):
+    meaning = meaning_of_column(column)
+    assert (meaning.field.name, meaning.unit, meaning.period) == ("scale", unit, period)
+
+
+@pytest.mark.parametrize("mark", ["NET", "CPM", "kr", "XXZ", "", "dollars"])
+def test_only_iso_codes_and_certain_symbols_are_currencies(mark):
+    assert currency_code(mark) is None
+
+
+def test_every_symbol_leads_to_a_currency_of_the_list():
+    assert {currency_code(symbol) for symbol in CURRENCY_SYMBOLS} <= CURRENCY_CODES
+    assert all(len(code) == 3 and code.isupper() for code in CURRENCY_CODES)
+
+
+def test_floor_is_the_safest_level_only_when_the_file_says_so():
+    assert garm_risk("Floor") == garm_risk("bsr001") == "Floor"
+    assert garm_risk("floor", floor_is_lowest_risk=True) == "Low"
+    assert garm_risk("High", floor_is_lowest_risk=True) == "High"
 
 
 def test_column_names_are_compared_without_case_and_separators():

@@ -82,7 +82,7 @@ def test_real_model_gives_one_float32_vector_of_384_numbers_for_each_deal(vector
 
 def test_shuffled_deals_have_the_same_vectors_bit_for_bit(real, vectors):
     order = list(range(len(DEALS)))
-    random.Random(1).shuffle(order)  # noqa: S311  (no secret)
+    random.Random(1).shuffle(order)
     assert np.array_equal(embed_deals([DEALS[i] for i in order], real), vectors[order])
 
 

@@ -51,9 +51,7 @@ def test_a_text_has_the_same_vector_alone_in_a_batch_and_in_another_process():
         "from tests.fakes.embeddings import FakeEncoder; "
         "print(FakeEncoder().encode(['auto news'])[0, :3].tolist())"
     )
-    done = subprocess.run(  # noqa: S603  (the code above)
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == str(alone[:3].tolist())
 
 

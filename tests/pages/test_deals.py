@@ -131,8 +131,9 @@ def test_a_row_without_an_id_is_refused_by_its_line_and_the_others_stay() -> Non
 def test_a_file_of_nothing_but_refused_rows_cannot_be_used() -> None:
     app = upload(open_page("deals"), "deals.csv", b"deal_id,deal_name\n,Nobody\n,No one\n")
     assert_healthy(app)
-    use = next(button for button in app.button if button.label.startswith("Use these 0"))
-    assert use.disabled
+    # Refused as a whole, or shown with its problems: either way there is nothing to click.
+    assert len(said(app, "error")) == 1 or table(app, "Row").value["Row"].tolist() == [2, 3]
+    assert all(button.disabled for button in app.button if button.label.startswith("Use these"))
 
 
 def test_another_file_replaces_the_refused_one() -> None:
@@ -254,3 +255,93 @@ def test_the_page_of_a_loaded_run_starts_no_job(loaded: str) -> None:
     app = open_page("deals", loaded)
     assert job_end(loaded) is None
     assert "Traceback" not in screen(app)
+
+
+# --- the import doctor ------------------------------------------------------------------------
+
+FOREIGN = (
+    b"Deal Code;Exchange;Bid Floor (EUR);Media Type;Sites;IAB Category\n"
+    b"0012;Magnite;5,50;video;cnn.com;Sports\n"
+    b"0013;OpenX;7,25;banner;bbc.com;News\n"
+)
+NO_ID = b"Campaign;Exchange\nSpring;Magnite\nAutumn;OpenX\n"
+
+
+def test_columns_in_other_words_are_read_and_shown(store: Workspace) -> None:
+    app = upload(open_page("deals"), "console.csv", FOREIGN)
+    assert_healthy(app)
+    result = app.session_state["draft"].outcome
+    assert {result.mapping[column] for column in ("Deal Code", "Exchange", "Bid Floor (EUR)")} == {
+        "deal_id",
+        "ssp_name",
+        "commercial_floor_price",
+    }
+    app = click(app, "Use these 2 deals")
+    (run,) = store.runs()
+    floor = store.deals(run.id)[0].commercial.floor_price
+    assert (str(floor.amount), floor.currency) == ("5.50", "EUR")
+
+
+def test_a_file_without_an_id_column_asks_for_one() -> None:
+    app = upload(open_page("deals"), "campaigns.csv", NO_ID)
+    assert_healthy(app)
+    assert len(said(app, "error")) == 1
+    assert "id" in said(app, "error")[0]
+    assert any("Read the file again with these columns" in button.label for button in app.button)
+
+
+def test_a_second_file_shows_what_differs_and_can_be_added(store: Workspace, loaded: str) -> None:
+    known = store.deals(loaded)[0]
+    data = json.dumps([{**known.to_dict(), "deal_name": "Renamed"}, {"deal_id": "NEW-1"}]).encode()
+    app = upload(open_page("deals", loaded), "second.json", data)
+    assert_healthy(app)
+    assert "1 new, 1 changed" in words(app).replace("**", "")
+    app = click(app, "Add to this run")
+    assert_healthy(app)
+    assert len(store.deals(loaded)) == 61
+    assert store.deals(loaded)[0].deal_name == "Renamed"
+    assert ledger(app)[0] == 61
+
+
+def test_a_second_file_can_replace_the_deals(store: Workspace, loaded: str) -> None:
+    data = json.dumps([deal.to_dict() for deal in store.deals(loaded)[:7]]).encode()
+    app = upload(open_page("deals", loaded), "second.json", data)
+    app = click(app, "Replace this run's deals")
+    assert_healthy(app)
+    assert len(store.deals(loaded)) == 7
+    assert "53 gone" in said(app, "success")[0]
+
+
+def test_a_workbook_is_read(store: Workspace, tmp_path) -> None:
+    from openpyxl import Workbook
+
+    book = Workbook()
+    for row in (("Deal ID", "Deal Name", "Floor Price"), ("0012", "One", 5.5), ("0013", "Two", None)):
+        book.active.append(row)
+    book.save(tmp_path / "deals.xlsx")
+    app = upload(open_page("deals"), "deals.xlsx", (tmp_path / "deals.xlsx").read_bytes())
+    assert_healthy(app)
+    click(app, "Use these 2 deals")
+    assert [deal.deal_id for deal in store.deals(store.runs()[0].id)] == ["0012", "0013"]
+
+
+def test_refused_rows_can_be_downloaded() -> None:
+    app = upload(open_page("deals"), "console.csv", UGLY)
+    labels = [block.proto.label for block in app.get("download_button")]
+    assert labels == ["Download 1 refused row"]
+
+
+def test_hundreds_of_source_columns_do_not_break_the_page() -> None:
+    names = ",".join(f"Column {n}" for n in range(1, 241))
+    cells = ",".join("x" for _ in range(240))
+    app = upload(open_page("deals"), "wide.csv", f"deal_id,{names}\n0012,{cells}\n".encode())
+    assert_healthy(app)
+    assert metrics(app)["Loaded"] == 1
+
+
+def test_the_floor_switch_reads_the_file_again() -> None:
+    app = upload(open_page("deals"), "floor.csv", b"deal_id,garm_risk_rating\n0012,Floor\n0013,Low\n")
+    switch = next(toggle for toggle in app.toggle if "Floor" in toggle.label)
+    switch.set_value(True).run()
+    assert_healthy(app)
+    assert app.session_state["draft"].outcome.deals[0].safety.garm_risk_rating == "Low"

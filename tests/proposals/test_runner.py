@@ -337,7 +337,7 @@ class Hanging:
 run = run_proposals([DealGroup("c", ())], Hanging(), Limits(attempts=1, call_timeout_s=0.2))
 print(run.outcomes[0].status)
 """
-    ended = subprocess.run(  # noqa: S603  (our own interpreter)
+    ended = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=10, check=True
     )
     assert ended.stdout.strip() == "failed"

@@ -249,6 +249,7 @@ def test_new_clusters_take_untouched_suggestions_along_but_no_work_of_the_analys
         "Edited",
         "Approved",
         "Rejected",
+        "Reopened",
         "Of a cluster that stays",
         mine.name,
     ]

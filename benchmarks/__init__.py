@@ -1,0 +1,1 @@
+"""Figures of speed, size and score, measured in one run and printed as tables."""
