@@ -2,7 +2,6 @@
 # make test   set everything up and run the tests
 # make check  format check, lint, types, tests
 # make slow   the tests that take minutes (a fresh install among them)
-# make bench  figures of reading files
 # make browser  the tests in a real Chromium (Debian: apt-get install chromium)
 # make bench  figures of reading files: content, speed, memory, files made to hurt
 PYTHON ?= python3
