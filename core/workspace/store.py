@@ -260,10 +260,14 @@ class Workspace:
 
     # --- vectors and map ----------------------------------------------------------------------
 
-    def save_array(self, run_id: str, kind: str, rows: FloatArray) -> None:
-        """Keep (n, d) float32, one row for each deal in deal order; kind names what it is."""
+    def save_array(self, run_id: str, kind: str, rows: FloatArray, *, loads: int | None = None) -> None:
+        """Keep (n, d) float32, one row for each deal in deal order; kind names what it is.
+
+        loads: `RunSummary.loads` when the deals were read. Raises WorkspaceError when another file
+        came into the run since: the rows would belong to other deals.
+        """
         with self._saving() as session:
-            _get_run(session, run_id)
+            _check_loads(_get_run(session, run_id), loads)
             session.merge(
                 ArrayRow(
                     run_id=run_id,
@@ -281,14 +285,15 @@ class Workspace:
 
     # --- clusters -----------------------------------------------------------------------------
 
-    def save_clustering(self, run_id: str, clustering: Clustering) -> None:
-        """Make this the run's clustering.
+    def save_clustering(self, run_id: str, clustering: Clustering, *, loads: int | None = None) -> None:
+        """Make this the run's clustering; `loads` as in `save_array`.
 
         Suggestions nobody touched go with the clusters they were made for, and come back with
         them; packages an analyst edited or decided on stay.
         """
         with self._saving() as session:
             row = _get_run(session, run_id)
+            _check_loads(row, loads)
             row.clustering = {
                 "settings": clustering.settings.to_dict(),
                 "clusters": [asdict(cluster) for cluster in clustering.clusters],
@@ -468,6 +473,11 @@ def _get_run(session: Session, run_id: str) -> RunRow:
     if row is None:
         raise WorkspaceError(f"There is no run {run_id!r} in this workspace: choose another one.")
     return row
+
+
+def _check_loads(row: RunRow, loads: int | None) -> None:
+    if loads is not None and row.report.get("loads", 1) != loads:
+        raise WorkspaceError("Another file came into the run meanwhile: build the clusters again.")
 
 
 def _read_deals(session: Session, run_id: str) -> tuple[Deal, ...]:

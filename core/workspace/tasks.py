@@ -26,8 +26,10 @@ def build_clusters(
 ) -> str:
     """Embed what is not embedded yet, cluster, and lay out the map; return a sentence about it.
 
-    Vectors and map are kept with the run: other settings reuse them.
+    Vectors and map are kept with the run: other settings reuse them. Raises WorkspaceError when
+    another file came into the run meanwhile.
     """
+    loads = workspace.run(run_id).loads
     deals = workspace.deals(run_id)
     vectors = workspace.array(run_id, VECTORS)
     if vectors is None:
@@ -35,14 +37,14 @@ def build_clusters(
         encoder = load_encoder()
         job.stage("Embedding", len(deals))
         vectors = embed_deals(deals, encoder, job.progress)
-        workspace.save_array(run_id, VECTORS, vectors)
+        workspace.save_array(run_id, VECTORS, vectors, loads=loads)
     job.stage("Clustering")
     clustering = cluster_deals(deals, vectors, settings, lambda step: job.stage(f"Clustering: {step}"))
     if workspace.array(run_id, MAP) is None:
         job.stage("Drawing the map")
-        workspace.save_array(run_id, MAP, project(vectors))
+        workspace.save_array(run_id, MAP, project(vectors), loads=loads)
     job.check()
-    workspace.save_clustering(run_id, clustering)
+    workspace.save_clustering(run_id, clustering, loads=loads)
     left = len(clustering.left_over)
     return f"{len(clustering.clusters)} clusters from {len(deals)} deals, {left} left over."
 
@@ -59,11 +61,15 @@ def propose_packages(
 
     Raises WorkspaceError when the run has no clusters, or the run was stopped by a fatal error.
     """
+    loads = workspace.run(run_id).loads
     clustering = workspace.clustering(run_id)
+    deals = workspace.deals(run_id)
     if clustering is None:
         raise WorkspaceError("There are no clusters yet: build them first.")
+    if workspace.run(run_id).loads != loads:  # the clusters hold positions among the former deals
+        raise WorkspaceError("Another file came into the run meanwhile: build the clusters again.")
     wanted = set(cluster_ids)
-    groups = [group for group in deal_groups(workspace.deals(run_id), clustering) if group.id in wanted]
+    groups = [group for group in deal_groups(deals, clustering) if group.id in wanted]
     job.stage("Proposing", len(groups))
     ended = 0
 

@@ -162,7 +162,7 @@ def _mapping_editor(draft: Draft, mapping: Mapping[str, str], samples: Mapping[s
         {
             "Column": column,
             "Read as": mapping.get(column) or _KEPT_ASIDE,
-            "Perhaps": ", ".join(suggest_fields(column)) if column not in mapping else None,
+            "Perhaps": "" if column in mapping else ", ".join(suggest_fields(column)),
             "Examples": " · ".join(found),
         }
         for column, found in samples.items()

@@ -115,3 +115,16 @@ def test_the_report_of_the_newest_file_comes_back_whole(workspace: Workspace, ru
 def test_an_unknown_run_is_named(workspace: Workspace):
     with pytest.raises(WorkspaceError, match="no run 'nope'"):
         workspace.update_deals("nope", file_of(NEW), "second.json", replace=False)
+
+
+def test_results_for_the_old_deals_are_not_saved_onto_the_new_ones(workspace: Workspace, run: str):
+    loads = workspace.run(run).loads
+    workspace.update_deals(run, file_of(*RECORDS[3:]), "second.json", replace=True)
+
+    with pytest.raises(WorkspaceError, match="Another file came into the run"):
+        workspace.save_clustering(run, clustering_of({"one": (0, 1, 2)}), loads=loads)
+    with pytest.raises(WorkspaceError, match="Another file came into the run"):
+        workspace.save_array(run, "vectors", np.ones((6, 3), dtype=np.float32), loads=loads)
+
+    assert workspace.clustering(run) is None
+    assert workspace.array(run, "vectors") is None
