@@ -238,8 +238,8 @@ else:
     _settings(run.id, clustering)
     if clustering is None:
         st.info(
-            f"{run.deals:,} deals wait to be clustered. The first time takes about {max(5, run.deals // 40)} "
-            "seconds for the embeddings; after that, other settings take about a second."
+            f"{run.deals:,} deals wait to be clustered. The first time the embedding model is loaded and "
+            "reads every deal, which can take a minute; after that, other settings take about a second."
         )
     else:
         deals = state.deals_of(run.id)

@@ -36,6 +36,7 @@ class Job:
     total: int = 0
     started_s: float = 0.0
     stage_started_s: float = 0.0
+    progressed_s: float = 0.0
     ended_s: float | None = None
     error: str | None = None
     note: str | None = None
@@ -47,10 +48,14 @@ class Job:
 
     @property
     def eta_s(self) -> float | None:
-        """Seconds left in the current stage at its speed so far, None while that is unknown."""
+        """Seconds left in the current stage at its speed so far, None while that is unknown.
+
+        The speed is taken at the last step: taken now, it would fall until the next one comes.
+        """
         if not (self.running and self.total and self.done):
             return None
-        return (time.time() - self.stage_started_s) / self.done * (self.total - self.done)
+        each_s = (self.progressed_s - self.stage_started_s) / self.done
+        return max(0.0, each_s * (self.total - self.done) - (time.time() - self.progressed_s))
 
 
 class JobContext:
@@ -68,7 +73,7 @@ class JobContext:
     def progress(self, done: int, total: int) -> None:
         """Report steps done. Raises Cancelled when the analyst stopped the job."""
         self.check()
-        self._update(done=done, total=total)
+        self._update(done=done, total=total, progressed_s=time.time())
 
     def check(self) -> None:
         """Raise Cancelled when the analyst stopped the job."""

@@ -194,5 +194,18 @@ def test_only_ended_jobs_can_be_dismissed(registry, work):
 )
 def test_time_left_follows_from_the_speed_of_the_stage(changes, seconds):
     now = time.time()
-    job = Job("r", "Build clusters", started_s=now - 1000, stage_started_s=now - 10, **changes)
+    job = Job(
+        "r",
+        "Build clusters",
+        started_s=now - 1000,
+        stage_started_s=now - 10,
+        progressed_s=now,
+        **changes,
+    )
     assert job.eta_s == (None if seconds is None else pytest.approx(seconds, abs=1))
+
+
+def test_time_left_shrinks_between_two_steps():
+    now = time.time()
+    job = Job("r", "Build", stage_started_s=now - 15, progressed_s=now - 5, done=10, total=40)
+    assert job.eta_s == pytest.approx(25, abs=1)
