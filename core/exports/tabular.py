@@ -17,8 +17,6 @@ from core.proposals.rules import SOURCE as RULES
 
 _Item = TypeVar("_Item")
 
-# What a cell may hide behind before the character that starts a formula.
-_INVISIBLE = re.compile(r"^[\s\u200b-\u200f\u2060\ufeff\x00]*")
 _PLAIN_NUMBER = re.compile(r"[+-]?\d+([.,]\d+)*%?")
 
 
@@ -29,11 +27,18 @@ def neutralise(cell: str) -> str:
     and invisible characters; plain numbers stay numbers.
     """
     unquoted = cell.lstrip("'")
-    visible = unicodedata.normalize("NFKC", _INVISIBLE.sub("", unquoted))
-    dangerous = visible[:1] in set("=+-@|%") or unquoted[:1] in set("\t\r\n")
+    visible = _first_visible(unquoted)
+    dangerous = visible in set("=+-@|%") or unquoted[:1] in set("\t\r\n")
     if not dangerous or (cell == unquoted and _PLAIN_NUMBER.fullmatch(cell)):
         return cell
     return f"'{cell}"
+
+
+def _first_visible(text: str) -> str:
+    """Return the first character that is no blank, control, format or combining mark, in plain form."""
+    # The Hangul filler is a letter by category and a blank to the eye.
+    seen = (char for char in text if unicodedata.category(char)[0] not in "ZCM" and char != "\u3164")
+    return unicodedata.normalize("NFKC", next(seen, ""))[:1]
 
 
 def _floor_amount(deal: Deal) -> str:
@@ -167,7 +172,8 @@ def table_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
 
 def _csv(header: Sequence[str], rows: Iterable[Sequence[object]], *, bom: bool) -> bytes:
     stream = io.StringIO(newline="")
-    writer = csv.writer(stream)
-    writer.writerow(header)
+    # Every cell in quotes: a spreadsheet that splits at semicolons must not find a formula in the middle.
+    writer = csv.writer(stream, quoting=csv.QUOTE_ALL)
+    writer.writerow([neutralise(cell) for cell in header])
     writer.writerows([neutralise("" if cell is None else str(cell)) for cell in row] for row in rows)
     return stream.getvalue().encode("utf-8-sig" if bom else "utf-8")

@@ -118,6 +118,10 @@ def apply_edit(package: Package, edit: Edit, *, known_ids: Collection[str], who:
 
     known_ids: the deals of the workspace. Raises PackageError when the edit is not allowed.
     """
+    if isinstance(edit, Approve) and (gone := [item for item in package.deal_ids if item not in known_ids]):
+        raise PackageError(
+            f"{package.name!r} holds deals that are not in the run any more ({', '.join(gone)}): remove them."
+        )
     if isinstance(edit, (Approve, Reject, Reopen)):
         return _decide(package, edit, who)
     if isinstance(edit, AddDeals):

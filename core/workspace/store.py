@@ -6,6 +6,7 @@ the audit trail, and the screen may say so.
 
 from __future__ import annotations
 
+import dataclasses
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -177,11 +178,14 @@ class Workspace:
             gone = set(delta.gone) if replace else set()
             kept = [newer.pop(deal.deal_id, deal) for deal in old if deal.deal_id not in gone]
             changed = {change.deal_id for change in delta.changed}
+            # A deal that comes back after it was gone is another one to a package that still names it.
+            renewed = changed | set(delta.new)
             affected = [
                 name
-                for item in _current(session, run_id)
-                if (name := _take_back(session, run_id, item, changed, gone, who)) is not None
+                for item in _standing(session, run_id)
+                if (name := _take_back(session, run_id, item, renewed, gone, who)) is not None
             ]
+            _forget_outcomes(session, run_id, renewed | gone)
             session.execute(delete(DealRow).where(DealRow.run_id == run_id))
             session.execute(delete(ArrayRow).where(ArrayRow.run_id == run_id))
             _put_deals(session, run_id, [*kept, *newer.values()])
@@ -320,21 +324,21 @@ class Workspace:
 
     # --- proposals ----------------------------------------------------------------------------
 
-    def save_outcome(self, run_id: str, outcome: Outcome) -> None:
+    def save_outcome(self, run_id: str, outcome: Outcome, *, loads: int | None = None) -> None:
         """Keep what became of one cluster, and its suggestions as pending packages.
 
         Untouched suggestions of the same cluster give way to the new ones; a failed or unsent
-        cluster keeps the suggestions it had.
+        cluster keeps the suggestions it had. loads: as in `save_array`.
         """
         with self._saving() as session:
-            _get_run(session, run_id)
+            _check_loads(_get_run(session, run_id), loads)
             session.add(
                 OutcomeRow(
                     run_id=run_id, cluster_id=outcome.cluster_id, created_at=_now(), outcome=asdict(outcome)
                 )
             )
             if outcome.status == "done":
-                for item in _current(session, run_id):
+                for item in _standing(session, run_id):
                     if item.package["cluster_id"] == outcome.cluster_id and _untouched(item):
                         item.replaced = True
                 source = outcome.model or outcome.source
@@ -493,38 +497,57 @@ def _put_deals(session: Session, run_id: str, deals: Iterable[Deal]) -> None:
 
 
 def _take_back(
-    session: Session, run_id: str, row: PackageRow, changed: set[str], gone: set[str], who: str
+    session: Session, run_id: str, row: PackageRow, renewed: set[str], gone: set[str], who: str
 ) -> str | None:
     """Take back the decision on a package whose deals changed or are gone; return its name if it had any.
 
-    Suggestions nobody touched are left alone: they give way with their clusters.
+    A suggestion nobody touched goes: its words were about the former deals. In every other case the
+    package gets a new version, so that a page drawn before cannot decide on what it does not show.
     """
     package = Package(**_package_fields(row.package))
     lost = tuple(deal_id for deal_id in package.deal_ids if deal_id in gone)
-    if _untouched(row) or not (lost or changed & set(package.deal_ids)):
+    if not (lost or renewed & set(package.deal_ids)):
+        return None
+    if _untouched(row):
+        row.replaced = True
         return None
     edit: Edit = Reopen()
     if lost:
         edit = RemoveDeals(lost) if len(lost) < len(package.deal_ids) else Reject()
     after = apply_edit(package, edit, known_ids=(), who=who)
-    if after != package:
-        row.package, row.version = after.to_dict(), after.version
-        what = f"{edit}: a newer file {'lacks' if lost else 'changed'} deals of it"
-        _log_event(session, run_id, what, who=who, before=package, after=after)
+    if after == package:
+        after = dataclasses.replace(package, version=package.version + 1)
+    row.package, row.version = after.to_dict(), after.version
+    what = f"{edit}: a newer file {'lacks' if lost else 'changed'} deals of it"
+    _log_event(session, run_id, what, who=who, before=package, after=after)
     return package.name
+
+
+def _forget_outcomes(session: Session, run_id: str, deal_ids: set[str]) -> None:
+    """Drop the answers about these deals: their clusters must be asked about again."""
+    for row in session.scalars(select(OutcomeRow).where(OutcomeRow.run_id == run_id)):
+        if deal_ids & set(row.outcome["deal_ids"]):
+            session.delete(row)
 
 
 def _deal_ids(session: Session, run_id: str) -> set[str]:
     return set(session.scalars(select(DealRow.deal_id).where(DealRow.run_id == run_id)))
 
 
+def _standing(session: Session, run_id: str) -> list[PackageRow]:
+    """Return the packages that nothing replaced, in order."""
+    return list(
+        session.scalars(
+            select(PackageRow)
+            .where(PackageRow.run_id == run_id, PackageRow.replaced.is_(False))
+            .order_by(PackageRow.position)
+        )
+    )
+
+
 def _current(session: Session, run_id: str) -> list[PackageRow]:
     """Return the packages that count, in order: no replaced ones, no untouched ones of other clusters."""
-    rows = session.scalars(
-        select(PackageRow)
-        .where(PackageRow.run_id == run_id, PackageRow.replaced.is_(False))
-        .order_by(PackageRow.position)
-    )
+    rows = _standing(session, run_id)
     clustering = session.scalar(select(RunRow.clustering).where(RunRow.id == run_id))
     clusters = {cluster["id"] for cluster in clustering["clusters"]} if clustering else set()
     return [row for row in rows if row.package["cluster_id"] in clusters or not _untouched(row)]

@@ -76,7 +76,7 @@ def propose_packages(
     def save(outcome: Outcome) -> None:
         nonlocal ended
         ended += 1
-        workspace.save_outcome(run_id, outcome)
+        workspace.save_outcome(run_id, outcome, loads=loads)
         if not job.cancelled.is_set():
             job.progress(ended, len(groups))
 

@@ -33,28 +33,40 @@ _SHOWN = 500
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A file that was read but not used yet; `outcome` is what reading gave, or why it was refused."""
+    """A file that was read but not used yet.
+
+    mapping: what the analyst chose for its columns, None while the names decide.
+    outcome: what reading gave, or why it was refused.
+    """
 
     filename: str
     data: bytes
     options: ReadOptions
+    mapping: Mapping[str, str | None] | None
     outcome: ImportResult | ImportRefused
 
 
-def read_into_draft(
-    data: bytes,
-    filename: str,
-    options: ReadOptions | None = None,
-    mapping: Mapping[str, str | None] | None = None,
-) -> None:
+def read_into_draft(data: bytes, filename: str) -> None:
     """Read a file; a refusal stays on the screen until the next file."""
-    options = options or ReadOptions()
+    options, mapping = ReadOptions(), None
     outcome: ImportResult | ImportRefused
     try:
-        outcome = read_deals(data, filename, options, mapping=mapping)
+        outcome = read_deals(data, filename, options)
     except ImportRefused as refusal:
         outcome = refusal
-    st.session_state[state.DRAFT] = Draft(filename, data, options, outcome)
+    st.session_state[state.DRAFT] = Draft(filename, data, options, mapping, outcome)
+
+
+def _read_again(draft: Draft, options: ReadOptions, mapping: Mapping[str, str | None] | None) -> None:
+    """Read the draft's file in another way; a way that does not work leaves the draft as it was."""
+    try:
+        outcome = read_deals(draft.data, draft.filename, options, mapping=mapping)
+    except NeedsMapping as refusal:
+        st.session_state[state.DRAFT] = replace(draft, options=options, mapping=None, outcome=refusal)
+    except ImportRefused as refusal:
+        state.complain(str(refusal))
+    else:
+        st.session_state[state.DRAFT] = replace(draft, options=options, mapping=mapping, outcome=outcome)
 
 
 def show_draft(run: RunSummary | None) -> None:
@@ -66,6 +78,8 @@ def show_draft(run: RunSummary | None) -> None:
         st.error(literal(str(draft.outcome)), icon=":material/error:")
         if isinstance(draft.outcome, NeedsMapping):
             _mapping_editor(draft, {}, draft.outcome.samples)
+            if draft.options != ReadOptions():
+                st.button("Read the file as at first", on_click=_start_again, args=(draft,))
         return
     result = draft.outcome
     with st.container(border=True):
@@ -96,6 +110,9 @@ def use(result: ImportResult, filename: str) -> None:
 
 @state.guarded
 def _update(result: ImportResult, filename: str, run_id: str, replace_all: bool) -> None:
+    if shell.job_running(run_id):  # started since the page was drawn, perhaps in another tab
+        state.complain("A job of this run is under way: wait for it or cancel it, then try again.")
+        return
     update = workspace().update_deals(run_id, result, filename, replace=replace_all)
     st.session_state.pop(state.DRAFT, None)
     gone = len(update.delta.gone) if replace_all else 0
@@ -186,7 +203,7 @@ def _mapping_editor(draft: Draft, mapping: Mapping[str, str], samples: Mapping[s
                 str(column): None if field == _KEPT_ASIDE else str(field)
                 for column, field in zip(edited["Column"], edited["Read as"], strict=True)
             }
-            read_into_draft(draft.data, draft.filename, draft.options, chosen)
+            _read_again(draft, draft.options, chosen)
             st.rerun()
 
 
@@ -222,15 +239,19 @@ def _reading_options(draft: Draft, result: ImportResult) -> None:
             )
         if st.form_submit_button("Read the file again"):
             options = replace(draft.options, header_line=int(header), sheet=sheet, delimiter=delimiter)
-            read_into_draft(draft.data, draft.filename, options)
+            _read_again(draft, options, draft.mapping)
             st.rerun()
+
+
+@state.guarded
+def _start_again(draft: Draft) -> None:
+    read_into_draft(draft.data, draft.filename)
 
 
 @state.guarded
 def _switch_floor(draft: Draft) -> None:
     options = replace(draft.options, floor_is_lowest_risk=st.session_state["floor_switch"])
-    mapping = draft.outcome.mapping if isinstance(draft.outcome, ImportResult) else None
-    read_into_draft(draft.data, draft.filename, options, mapping)
+    _read_again(draft, options, draft.mapping)
 
 
 # --- what was noticed -------------------------------------------------------------------------

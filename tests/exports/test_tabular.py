@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from core.deals import Audience, Commercial, Deal, Money, Safety, Taxonomy
 from core.errors import ExportError
-from core.exports import neutralise, packages_csv, packages_deals_csv
+from core.exports import neutralise, packages_csv, packages_deals_csv, table_csv
 from core.packages import Package
 
 DEAL = Deal(
@@ -267,3 +267,8 @@ def test_any_text_comes_back_whole(name, reasoning):
     package = replace(PACKAGE, name=name, reasoning=reasoning)
     (row,) = rows_of(packages_csv([package], DEALS))
     assert (row["package_name"], row["reasoning"]) == (neutralise(name), neutralise(reasoning))
+
+
+def test_header_of_a_foreign_table_is_guarded_like_its_cells() -> None:
+    data = table_csv(["=cmd()", "ok"], [["\u00ad=1", "a;=1"]]).decode()
+    assert data.splitlines() == ['"\'=cmd()","ok"', '"\'\u00ad=1","a;=1"']

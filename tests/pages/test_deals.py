@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections import Counter
 
@@ -345,3 +346,17 @@ def test_the_floor_switch_reads_the_file_again() -> None:
     switch.set_value(True).run()
     assert_healthy(app)
     assert app.session_state["draft"].outcome.deals[0].safety.garm_risk_rating == "Low"
+
+
+def test_reading_again_keeps_what_was_chosen_before() -> None:
+    app = upload(open_page("deals"), "floor.csv", b"deal_id,Impressions,garm_risk_rating\n0012,500,Floor\n")
+    draft = app.session_state["draft"]
+    chosen = {**draft.outcome.mapping, "Impressions": None}
+    app.session_state["draft"] = dataclasses.replace(draft, mapping=chosen)
+    app.run()
+    switch = next(toggle for toggle in app.toggle if "Floor" in toggle.label)
+    switch.set_value(True).run()
+    assert_healthy(app)
+    (deal,) = app.session_state["draft"].outcome.deals
+    assert deal.scale is None
+    assert deal.safety.garm_risk_rating == "Low"

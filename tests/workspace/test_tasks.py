@@ -39,6 +39,7 @@ class Report:
         self.job = JobContext(self.update)
 
     def update(self, **changes):
+        changes.pop("progressed_s", None)  # the time of a step differs in every run
         self.updates.append(changes)
         if self.cancel_at and str(changes.get("stage", "")).startswith(self.cancel_at):
             self.job.cancelled.set()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from core.deals.reading import parse_deals
-from core.errors import WorkspaceError
+from core.errors import PackageError, WorkspaceError
 from core.packages import Approve, Rename
 from core.workspace import Workspace
 from tests.workspace.conftest import IDS, RECORDS, clustering_of, done
@@ -128,3 +128,46 @@ def test_results_for_the_old_deals_are_not_saved_onto_the_new_ones(workspace: Wo
 
     assert workspace.clustering(run) is None
     assert workspace.array(run, "vectors") is None
+
+
+def test_an_approval_cannot_come_from_a_page_drawn_before_the_deals_changed(workspace: Workspace, run: str):
+    mine = workspace.add_package(run, "By hand", IDS[:2])
+    workspace.update_deals(run, file_of(DEARER), "second.json", replace=False)
+
+    with pytest.raises(WorkspaceError, match="changed meanwhile"):
+        workspace.edit_packages(run, {mine.id: mine.version}, [Approve()])
+
+
+def test_gone_deals_cannot_be_approved(workspace: Workspace, run: str):
+    workspace.add_package(run, "By hand", IDS[:2])
+    workspace.update_deals(run, file_of(*RECORDS[2:]), "second.json", replace=True)
+    (package,) = [item for item in workspace.packages(run) if item.name == "By hand"]
+    assert package.status == "rejected"
+
+    with pytest.raises(PackageError, match="not in the run any more"):
+        workspace.edit_packages(run, {package.id: package.version}, [Approve()])
+
+
+def test_deals_that_come_back_with_other_values_are_looked_at_again(workspace: Workspace, run: str):
+    approve_all(workspace, run)
+    workspace.update_deals(run, file_of(*RECORDS[3:]), "second.json", replace=True)
+
+    update = workspace.update_deals(run, file_of(*RECORDS), "third.json", replace=False)
+
+    assert update.affected == ("First",)
+
+
+def test_suggestions_about_former_deals_do_not_come_back(workspace: Workspace, run: str):
+    workspace.update_deals(run, file_of(DEARER), "second.json", replace=False)
+    workspace.save_clustering(run, clustering_of({"one": (0, 1, 2), "two": (3, 4, 5)}))
+
+    assert [package.name for package in workspace.packages(run)] == ["Second"]
+    assert set(workspace.outcomes(run)) == {"two"}
+
+
+def test_an_answer_about_the_former_deals_is_not_saved(workspace: Workspace, run: str):
+    loads = workspace.run(run).loads
+    workspace.update_deals(run, file_of(DEARER), "second.json", replace=False)
+
+    with pytest.raises(WorkspaceError, match="Another file came into the run"):
+        workspace.save_outcome(run, done("one", IDS[:3], "Late"), loads=loads)
