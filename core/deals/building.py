@@ -6,6 +6,7 @@ A cell that is doubted keeps its own words in `Deal.extra`, so that no reading l
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -69,6 +70,8 @@ _ANY_TO_DO = "Correct the cell in the file, or map its column to another field."
 _REMEMBERED = 20_000
 # Longer texts are rarely repeated.
 _SHORT = 60
+# What stands in the place of the id in a row that adds up the others.
+_SUMMARIES = frozenset({"total", "totals", "grand total", "sum"})
 _EMPTY_FORMATS: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
 # Values of a list or of formats that say nothing.
 _NOTHING: tuple[object, ...] = ((), _EMPTY_FORMATS)
@@ -101,18 +104,37 @@ class ColumnReader:
     def _read(self, cell: object) -> Reading:
         reading = read_cell(self.kind, cell, self._convention)
         if self.kind == "money" and self.meaning.currency:
-            reading = _in_currency_of_header(reading, self.meaning.currency)
+            reading = _in_currency_of_header(reading, self.meaning.currency, cell)
         if self.kind != "id" and isinstance(cell, str) and is_damaged(cell):
             doubt = f"{shown(cell)} holds a character that cannot be read, shown as U+FFFD"
             reading = Reading(reading.value, ". ".join(filter(None, (reading.doubt, doubt))))
         return reading
 
 
-def _in_currency_of_header(reading: Reading, currency: str) -> Reading:
+# What a sign means that several currencies share, where the header names one of them.
+_SHARED_SIGNS = {
+    "$": frozenset(
+        """
+        ARS AUD BBD BMD BND BSD BZD CAD CLP COP CUP DOP FJD GYD HKD JMD KYD LRD MXN NAD NZD SBD SGD SRD TTD
+        TWD USD UYU XCD
+        """.split()  # noqa: SIM905  (three letters each, better read as a block)
+    ),
+    "\u00a5": frozenset({"CNY", "JPY"}),
+}
+
+
+def _bears_sign_of(cell: object, currency: str) -> bool:
+    """Whether the cell marks its amount with nothing but a sign that the currency shares with others."""
+    if not isinstance(cell, str) or any(map(str.isalpha, re.sub("cpm", "", cell, flags=re.IGNORECASE))):
+        return False
+    return any(sign in cell and currency in codes for sign, codes in _SHARED_SIGNS.items())
+
+
+def _in_currency_of_header(reading: Reading, currency: str, cell: object) -> Reading:
     money: Money | None = reading.value
     if money is None or (reading.doubt and "currency" in reading.doubt):
         return reading
-    if money.currency is None:
+    if money.currency is None or _bears_sign_of(cell, currency):
         return Reading(Money(money.amount, currency), reading.doubt)
     if money.currency == currency:
         return reading
@@ -205,6 +227,19 @@ class Builder:
             ids = (i for i, reader in read if reader.name == "deal_id")
             plan = self._plans[names] = Plan(tuple(read), extras, next(ids, -1))
         return plan
+
+    def is_summary(self, row: Row) -> bool:
+        """Whether the row adds up the others: "Total" where the id stands, and no deal name."""
+        plan = self._plan(row.names)
+        if plan.id_position < 0:
+            return False
+        deal_id = row.cells[plan.id_position]
+        names = [row.cells[i] for i, reader in plan.readers if reader.name == "deal_name"]
+        return (
+            isinstance(deal_id, str)
+            and " ".join(deal_id.casefold().split()) in _SUMMARIES
+            and all(name is None or not str(name).strip() for name in names)
+        )
 
     def build(self, row: Row) -> tuple[Deal | None, list[Problem]]:
         """Return the deal of a row, None when it has no usable id, and what was doubted.

@@ -27,6 +27,8 @@ from core.errors import ImportRefused
 FIELD_NAMES = tuple(FIELD_BY_NAME)
 # Below this likeness (difflib ratio) two names are rarely about the same thing.
 _NEAR = 0.72
+# Before every rank by name: a column that the analyst moved to a field fills it first.
+_MOVED = -1
 SAMPLES_PER_COLUMN = 3
 _SAMPLE_LENGTH = 80
 _SAMPLE_ROWS = 1_000
@@ -72,9 +74,9 @@ def map_columns(columns: Sequence[str], chosen: Chosen | None = None, filename: 
             meaning = None
         if meaning:
             uses[column] = meaning
-    ignored = [c for c in columns if column_key(c) in IGNORED_COLUMNS and c not in chosen]
+    ignored = [c for c in columns if column_key(c) in IGNORED_COLUMNS and not chosen.get(c)]
     repairs = [f"Technical columns are not kept: {', '.join(ignored)}."] if ignored else []
-    missing = [column for column in chosen if column not in set(columns)]
+    missing = [column for column, name in chosen.items() if name and column not in set(columns)]
     if missing:
         repairs.append(f"The mapping names columns that the file does not have: {', '.join(missing)}.")
     return ColumnMapping(uses, _ambiguous(uses), tuple(ignored), tuple(repairs))
@@ -99,9 +101,11 @@ def _as_chosen(name: str, by_name: ColumnMeaning | None) -> ColumnMeaning | None
     if not name:
         return None
     owner = FIELD_BY_NAME[name]
+    if by_name and by_name.field is owner:
+        return by_name  # confirmed, not moved: it stands where its name puts it
     if by_name and by_name.field.kind == owner.kind:  # the header's currency or unit stays true
-        return ColumnMeaning(owner, 0, by_name.currency, by_name.unit, by_name.period)
-    return ColumnMeaning(owner)
+        return ColumnMeaning(owner, _MOVED, by_name.currency, by_name.unit, by_name.period)
+    return ColumnMeaning(owner, _MOVED)
 
 
 def _ambiguous(uses: Mapping[str, ColumnMeaning]) -> dict[str, tuple[str, ...]]:

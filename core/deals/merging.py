@@ -74,6 +74,7 @@ class _Union:
         """Take one more row in; the first problem says what became of it."""
         if deal == self._first:
             self._rows += 1
+            self._unite(deal)  # nothing new, but its category counts
             message = f"The same deal stands in row {self._first_row} already; merged."
             return [Problem(row, "deal_id", message, "merged", deal.deal_id)]
         conflicts = self._conflicts(deal)

@@ -9,9 +9,10 @@ import json
 import reprlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from core.deals.building import Builder, ColumnReader, ReadOptions, Row
+from core.deals.building import Builder, ColumnReader, ReadOptions, Row, record_text
 from core.deals.grid import Refusal, Source, Table, TableOptions
 from core.deals.json_text import looks_like_json
 from core.deals.mapping import Chosen, ColumnMapping, map_columns, samples_of
@@ -21,7 +22,7 @@ from core.deals.records import find_records
 from core.deals.result import CategorySuggestion, ImportResult, Ledger, Problem
 from core.deals.sandbox import read_json_safely, read_table_safely
 from core.deals.taxonomy import check_category
-from core.deals.values import Convention, convention_of, storable
+from core.deals.values import NO_CONVENTION, Convention, convention_of, json_text, read_cell, shown, storable
 from core.deals.vocabulary import IGNORED_COLUMNS, column_key, field_for_column
 from core.errors import ImportRefused, NeedsMapping
 from core.settings import MAX_COLUMNS, get_settings
@@ -48,6 +49,8 @@ _LISTED_DOUBTS = 1_000
 # Categories that are compared with the taxonomy; a column with more holds something else.
 _CHECKED_CATEGORIES = 500
 _REFUSED_TEXT = 20_000
+# Formats that know numbers, and always write them with a point.
+_TYPED = frozenset({"json", "jsonl", "xlsx", "parquet"})
 
 
 def read_deals(
@@ -195,7 +198,7 @@ def _table_rows(
     nested = [
         position
         for position, column in enumerate(columns)
-        if column not in (mapping or {})
+        if not (mapping or {}).get(column)
         and column_key(column) not in IGNORED_COLUMNS
         and field_for_column(column) is None
         and any(row[position].startswith("{") for row in table.rows)
@@ -211,9 +214,13 @@ def _opened(
     line: int, columns: tuple[str, ...], cells: Sequence[str], nested: Sequence[int], doubts: list[Problem]
 ) -> Row:
     inner: dict[str, Any] = {}
+    kept: dict[str, str] = {}
     taken = set()
     for position in nested:
         text = cells[position].strip()
+        if not text:
+            taken.add(position)  # as if the record of this row had no such object
+            continue
         if not text.startswith("{"):
             continue
         try:
@@ -225,15 +232,38 @@ def _opened(
             continue
         flat: dict[str, Any] = {}
         _flatten(f"{columns[position]}_", found, _LEVELS, flat)
-        if any(field_for_column(name) for name in flat):
-            inner |= flat
-            taken.add(position)
+        if not any(field_for_column(name) for name in flat):
+            continue
+        taken.add(position)
+        for name, value in flat.items():
+            # A column of the table wins: it stands in the file by that very name.
+            used = cells[columns.index(name)] if name in columns else inner.get(name)
+            if used in (None, ""):
+                inner[name] = value
+            elif value not in (None, "") and _differ(name, used, value):
+                kept[columns[position]] = text
+                message = (
+                    f"{shown(value)} for {name} inside the cell differs from column {name}, which is used."
+                )
+                to_do = "Correct one of the two in the file."
+                doubts.append(Problem(line, columns[position], message, found=text[:200], to_do=to_do))
     if not taken:
         return Row(line, columns, cells)
     plain = {name: cells[i] for i, name in enumerate(columns) if i not in taken}
-    # A column of the table wins: it stands in the file by that very name.
-    both = {**plain, **{name: value for name, value in inner.items() if not plain.get(name)}}
-    return Row(line, tuple(both), tuple(both.values()))
+    both = {**plain, **inner}
+    return Row(line, tuple(both), tuple(both.values()), kept or None)
+
+
+def _text(cell: object) -> str:
+    return cell.strip() if isinstance(cell, str) else json_text(cell)
+
+
+def _differ(name: str, one: object, two: object) -> bool:
+    """Whether two cells for one column say different things; other words for the same are no difference."""
+    owner = field_for_column(name)
+    if owner is None:
+        return _text(one) != _text(two)
+    return bool(read_cell(owner.kind, one).value != read_cell(owner.kind, two).value)
 
 
 # --- rows to deals --------------------------------------------------------------------------
@@ -260,13 +290,17 @@ def _read_rows(
     if filename is not None:
         samples = samples_of(names, ((row.names, row.cells) for row in records))
         _need_id(columns, names, samples, filename)
-    builder = Builder(_readers(columns, records), columns.ignored, options)
+    typed = source is not None and source.format in _TYPED
+    builder = Builder(_readers(columns, records, typed=typed), columns.ignored, options)
     numbered: list[tuple[int, Deal]] = []
     problems: list[Problem] = [*refused, *doubts]
     for row in rows:
         if isinstance(row, Problem):
             problems.append(row)
         elif isinstance(row, Row):
+            if filename is not None and numbered and row is records[-1] and builder.is_summary(row):
+                problems.append(_of_summary(row))
+                continue
             deal, found = _build(builder, row)
             problems += found
             if deal is not None:
@@ -302,6 +336,12 @@ def _build(builder: Builder, row: Row) -> tuple[Deal | None, list[Problem]]:
         return None, [Problem(row.line, "", message, "refused", to_do="Export it without nested details.")]
 
 
+def _of_summary(row: Row) -> Problem:
+    message = "The last row looks like a summary row, not like a deal."
+    to_do = "Give it a deal name and load it again if it is a deal."
+    return Problem(row.line, "deal_id", message, "refused", found=record_text(row), to_do=to_do)
+
+
 def _all_names(records: Sequence[Row], filename: str | None) -> tuple[str, ...]:
     names: dict[str, None] = {}
     last: tuple[str, ...] | None = None
@@ -320,10 +360,12 @@ def _all_names(records: Sequence[Row], filename: str | None) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _readers(columns: ColumnMapping, records: Sequence[Row]) -> dict[str, ColumnReader]:
+def _readers(
+    columns: ColumnMapping, records: Sequence[Row], *, typed: bool = False
+) -> dict[str, ColumnReader]:
     conventions = _conventions(columns, records)
     return {
-        column: ColumnReader(column, meaning, conventions.get(column, Convention()))
+        column: ColumnReader(column, meaning, replace(conventions.get(column, NO_CONVENTION), typed=typed))
         for column, meaning in columns.uses.items()
     }
 

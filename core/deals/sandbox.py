@@ -13,8 +13,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from threading import BoundedSemaphore, Lock
 
@@ -73,6 +73,9 @@ def run_in_child(
             found = _ask_fork(request, data) if _CAN_FORK else _ask_process(request, data)
         except ChildDied as death:
             raise ImportRefused(filename, f"{_cause(death.status)}: {_ADVICE}") from None
+        except _NotStartedError as failure:
+            reason = f"cannot be read now, no process could be started for it ({failure}): try again later."
+            raise ImportRefused(filename, reason) from None
     if isinstance(found, str):
         raise ImportRefused(filename, found)
     return found
@@ -92,6 +95,18 @@ def _cause(status: int | None) -> str:
 _TURNS = BoundedSemaphore(_AT_ONCE)
 
 
+class _NotStartedError(Exception):
+    """The system gave no process or no socket; the text says why. It says nothing about the file."""
+
+
+@contextmanager
+def _starting() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise _NotStartedError(error.strerror or type(error).__name__) from None
+
+
 class _ForkServer:
     """The child that forks workers; started with the first file, again if it should be gone."""
 
@@ -102,11 +117,16 @@ class _ForkServer:
 
     def connect(self) -> socket.socket:
         """Return a connection to a fresh worker."""
-        ours, theirs = socket.socketpair()
+        with _starting():
+            ours, theirs = socket.socketpair()
         with theirs, self._lock:
             for attempt in (1, 2):
                 if self._control is None or (self._process and self._process.poll() is not None):
-                    self._start()
+                    try:
+                        self._start()
+                    except _NotStartedError:
+                        ours.close()
+                        raise
                 try:
                     assert self._control is not None  # noqa: S101  (just started)
                     socket.send_fds(self._control, [b"f"], [theirs.fileno()])
@@ -120,8 +140,10 @@ class _ForkServer:
 
     def _start(self) -> None:
         self._stop()
-        ours, theirs = socket.socketpair()
-        with theirs:
+        with _starting():
+            ours, theirs = socket.socketpair()
+        with theirs, ExitStack() as undo, _starting():
+            undo.callback(ours.close)
             self._process = subprocess.Popen(  # noqa: S603  (our own interpreter and module)
                 [sys.executable, "-m", "core.deals.child", "--serve", str(theirs.fileno())],
                 cwd=_ROOT,
@@ -131,6 +153,7 @@ class _ForkServer:
                 stderr=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(),),
             )
+            undo.pop_all()
         self._control = ours
 
     def _stop(self) -> None:
@@ -145,6 +168,12 @@ class _ForkServer:
                 self._process.wait()
             self._process = None
 
+    def await_end(self) -> None:
+        """Give a child that is going down the time to be gone, so that the next file gets a new one."""
+        with self._lock, suppress(subprocess.TimeoutExpired):
+            if self._process is not None:
+                self._process.wait(timeout=1)
+
     def close(self) -> None:
         """End the child."""
         with self._lock:
@@ -156,6 +185,19 @@ atexit.register(_SERVER.close)
 
 
 def _ask_fork(request: bytes, data: bytes) -> Table | JsonText | str:
+    for _ in range(2):
+        try:
+            return _ask_worker(request, data)
+        except TimeoutError:
+            raise ChildDied from None
+        except (EOFError, OSError):
+            # Nobody told how the worker died: the server itself is gone, which need not be the file's doing.
+            _SERVER.await_end()
+    raise ChildDied(1)
+
+
+def _ask_worker(request: bytes, data: bytes) -> Table | JsonText | str:
+    """Ask a fresh worker. Raises EOFError or OSError when it ends without an answer or a reason."""
     deadline = time.monotonic() + PARSER_WALL_S + 2  # the worker's own clock strikes first, with its reason
     with _SERVER.connect() as connection:
 
@@ -163,27 +205,23 @@ def _ask_fork(request: bytes, data: bytes) -> Table | JsonText | str:
             connection.settimeout(max(0.01, deadline - time.monotonic()))
             return connection.recv(size)
 
-        try:
-            connection.settimeout(PARSER_WALL_S)
-            with suppress(BrokenPipeError, ConnectionResetError):  # its reason is still to be read
-                connection.sendall(request)
-                connection.sendall(data)
-            return read_answer(exact_reader(receive))
-        except TimeoutError:
-            raise ChildDied from None
-        except (EOFError, OSError):
-            raise ChildDied(1) from None
+        connection.settimeout(PARSER_WALL_S)
+        with suppress(BrokenPipeError, ConnectionResetError):  # its reason is still to be read
+            connection.sendall(request)
+            connection.sendall(data)
+        return read_answer(exact_reader(receive))
 
 
 def _ask_process(request: bytes, data: bytes) -> Table | JsonText | str:
     """Ask a process of its own, where there is no fork; the environment is inherited (Windows needs it)."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "core.deals.child", "--once"],
-        cwd=_ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    )
+    with _starting():
+        process = subprocess.Popen(
+            [sys.executable, "-m", "core.deals.child", "--once"],
+            cwd=_ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
     with process:
         try:
             output, _ = process.communicate(request + data, timeout=PARSER_WALL_S)

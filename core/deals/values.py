@@ -57,12 +57,23 @@ class Convention:
 
     decimal_mark: "." or ","; "mixed" when some cells prove one and some the other; None without proof.
     day_first: whether 03/04/2026 is in April; "mixed" and None likewise.
+    typed: the source writes numbers as such, always with a point (JSON, XLSX, Parquet): "1.125" is one.
     """
 
     decimal_mark: DecimalMark | Literal["mixed"] | None = None
     day_first: bool | Literal["mixed"] | None = None
+    typed: bool = False
+
+    def mark_in(self, cell: object) -> str | None:
+        """Return the decimal mark by which one cell is read."""
+        if isinstance(cell, float) or (
+            self.typed and isinstance(cell, str) and _TYPED_NUMBER.fullmatch(cell.strip())
+        ):
+            return "."
+        return self.decimal_mark
 
 
+_TYPED_NUMBER = re.compile(r"[0-9]+\.[0-9]+")
 NO_CONVENTION = Convention()
 
 
@@ -130,6 +141,10 @@ MAX_ID_LENGTH = 255
 _EXCEL_ROUNDED = re.compile(r"\d[.,]\d+E\+\d{2}")
 
 
+# What exports write where there is no id; "NA" alone may be one.
+_NO_IDS = frozenset({"-", "--", "\u2013", "\u2014", "n/a", "#n/a", "(not set)", "null", "none"})
+
+
 def _read_id(cell: object) -> Reading:
     # A float has lost digits already, and one blank id makes a whole pandas column floats.
     if isinstance(cell, (bool, float, list, tuple, dict)):
@@ -141,6 +156,8 @@ def _read_id(cell: object) -> Reading:
         return Reading(None, f"{shown(text)} has {len(text):,} characters, which is no deal id")
     if text.startswith('="') and text.endswith('"') and len(text) > len('=""'):
         text = text[2:-1].strip()  # written so that Excel keeps every digit
+    if text.casefold() in _NO_IDS:
+        return Reading(None, f"{shown(text)} stands for no id")
     if "E+" in text and _EXCEL_ROUNDED.fullmatch(text):
         doubt = f"{text!r} looks rounded by Excel; format the id column as text and export again"
         return Reading(text, doubt)
@@ -214,10 +231,13 @@ def _read_list(cell: object) -> Reading:
     return Reading(kept, f"{shown(cell)} looks like a list but is none; kept as text" if broken else None)
 
 
+# "NA" is Namibia here.
+_NO_COUNTRIES = UNKNOWN_WORDS - {"na"}
+
+
 def _read_countries(cell: object) -> Reading:
-    # "NA" is Namibia here, so only blanks count as unknown.
     items, broken = _items(cell)
-    kept = tuple(dict.fromkeys(item for item in items if item not in {"", "-"}))
+    kept = tuple(dict.fromkeys(item for item in items if item.casefold() not in _NO_COUNTRIES))
     return Reading(kept, f"{shown(cell)} looks like a list but is none; kept as text" if broken else None)
 
 
@@ -317,7 +337,7 @@ def _read_money(cell: object, convention: Convention) -> Reading:
     marks = [mark for mark in match.group("before", "between", "after") if mark] if match else []
     if match is None or not all(map(_may_mark_money, marks)):
         return Reading(None, f"{shown(text)} is not an amount; the price stays unknown")
-    amount = _decimal(match["amount"], convention.decimal_mark)
+    amount = _decimal(match["amount"], convention.mark_in(cell))
     if amount is None:
         return Reading(None, _ambiguous(text))
     currencies = {code for mark in marks if (code := currency_code(mark))}
@@ -433,7 +453,7 @@ def _read_count(cell: object, convention: Convention) -> Reading:
     text = _known(cell) if not isinstance(cell, (list, tuple, dict)) else shown(cell)
     if not text:
         return Reading(None)
-    number = _count(text, convention.decimal_mark) if len(text) <= _LONGEST_AMOUNT else None
+    number = _count(text, convention.mark_in(cell)) if len(text) <= _LONGEST_AMOUNT else None
     if number is None:
         return Reading(None, f"{shown(text, 40)} is not a count; it stays unknown")
     return Reading(number)

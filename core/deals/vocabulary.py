@@ -363,7 +363,7 @@ def meaning_of_column(column: str) -> ColumnMeaning | None:
 def _meaning_with_hint(column: str) -> ColumnMeaning | None:
     """Take the currency or the period off a header, and see whether the rest names a field of that kind."""
     words = _HEADER_WORD.findall(column)
-    currencies = [word for word in words if len(word) <= 4 and currency_code(word)]  # noqa: PLR2004
+    currencies = [word for word in words if len(word) <= 4 and _marks_currency(word, column)]  # noqa: PLR2004
     if len(currencies) == 1:
         owner, rank = _named(word for word in words if word != currencies[0])
         if owner and owner.kind == "money":
@@ -375,6 +375,22 @@ def _meaning_with_hint(column: str) -> ColumnMeaning | None:
             period = _PERIODS[periods[0].casefold()]
             return ColumnMeaning(owner, _HINTED + rank, unit=_unit(owner, column), period=period)
     return None
+
+
+# Codes that are words of headers too ("Top CPM"): only brackets make them currencies.
+_CODES_LIKE_WORDS = frozenset({"ALL", "MOP", "TOP", "TRY"})
+
+
+def _marks_currency(word: str, column: str) -> bool:
+    """Whether a word of a header names a currency: "Floor USD", "floor_usd", "CPM (usd)", "CPM (TRY)"."""
+    if word.upper() not in CURRENCY_CODES:
+        return currency_code(word) is not None
+    inner = re.findall(r"\(([^()]*)\)|\[([^\[\]]*)\]", column)
+    if any(word in _HEADER_WORD.findall(part) for parts in inner for part in parts):
+        return True
+    # Without capitals a code is one only in a header written like a name in a program.
+    is_code = word.isupper() or ("_" in column and column == column.lower())
+    return is_code and word.upper() not in _CODES_LIKE_WORDS
 
 
 def _named(words: Iterable[str]) -> tuple[Field | None, int]:

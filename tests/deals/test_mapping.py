@@ -3,6 +3,7 @@ import pytest
 from core.deals import FIELD_NAMES, Deal, read_deals, suggest_fields
 from core.deals.mapping import map_columns
 from core.errors import ImportRefused, NeedsMapping
+from tests.deals import golden
 
 WORDS = """Deal Code;Exchange;Bid Floor (EUR);Media Type;Sites;IAB Category;Our note
 549644398148090651;Index;2,50;CTV;x.com|y.com;Food & Drink;keep
@@ -130,3 +131,45 @@ def test_hundreds_of_columns_are_mapped_with_examples():
     names = ["deal_id", *(f"column {number}" for number in range(400))]
     result = loads(",".join(names) + "\n" + ",".join(["A"] + ["v"] * 400) + "\n")
     assert len(result.unmapped) == len(result.deals[0].extra) == 400
+
+
+# --- the mapping of a file, given back unchanged ---
+
+TABLES = {
+    "two ids, two floors": "id,deal_id,cpm_floor,floor_price\n1,DEAL-A,2,5\n",
+    "other words": WORDS,
+    "price next to floor": "deal_id,rate,fixed_cpm,floor,price_type\nA,1,2,3,fixed\nB,1,2,,auction\n",
+    "several volumes": "deal_id,Avails,Impressions,Weekly Avails\nA,1,2,3\n",
+    "technical column": "deal_id,raw_deal_data,note\nA,x,y\n",
+    "json cells": 'deal_id,commercial\nA,"{""floor_price"": 5}"\nB,\n',
+    "two tiers": "deal_id,category,tier1\nA,Sports,Travel\n",
+}
+SAME = [
+    *((name, text.encode()) for name, text in TABLES.items()),
+    *((case.name, case.data) for case in golden.table_cases() if case.columns is not None),
+    *golden.json_files(),
+]
+
+
+@pytest.mark.parametrize("data", [pytest.param(data, id=name) for name, data in SAME])
+def test_mapping_given_back_unchanged_changes_nothing(data):
+    first = read_deals(data, "deals")
+    everything = {column: first.mapping.get(column) for column in first.samples}
+    for mapping in (dict(first.mapping), everything):
+        again = read_deals(data, "deals", mapping=mapping)
+        assert again.deals == first.deals
+        assert (again.mapping, again.ambiguous) == (first.mapping, first.ambiguous)
+
+
+def test_exact_name_stays_first_when_its_mapping_is_confirmed():
+    text = TABLES["two ids, two floors"]
+    (deal,) = loads(text, mapping=loads(text).mapping).deals
+    assert (deal.deal_id, deal.commercial.floor_price.amount) == ("DEAL-A", 5)
+
+
+def test_column_that_was_moved_wins_over_the_column_of_that_name():
+    (deal,) = loads(
+        "deal_id,floor_price,note\nA,5,7\n", mapping={"note": "floor_price", "floor_price": "floor_price"}
+    ).deals
+    assert deal.commercial.floor_price.amount == 7
+    assert deal.extra == {"floor_price": "5"}

@@ -105,6 +105,12 @@ def test_many_rows_of_one_deal_take_linear_time():
     assert result.ledger.merged == 19_999
 
 
+def test_exact_repeat_counts_for_the_commonest_category():
+    sports, news = Deal("A", taxonomy=Taxonomy("Sports")), Deal("A", taxonomy=Taxonomy("News"))
+    for rows in ((sports, news, sports), (news, sports, sports), (sports, sports, news)):
+        assert merge(*rows).deals[0].taxonomy.tier1 == "Sports"
+
+
 rows_of_one_deal = st.lists(
     st.builds(
         Deal,

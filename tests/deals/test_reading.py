@@ -5,6 +5,7 @@ import json
 import random
 from decimal import Decimal
 
+import openpyxl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,7 +19,7 @@ from sample_data.generate import HERE
 from tests.deals import CELLS, records
 
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + bytes(range(256))
-IDS = ["549644398148090651", "0012345", "1e5", "12E34567", "NA", "18446744073709551617", "-", "PM 7"]
+IDS = ["549644398148090651", "0012345", "1e5", "12E34567", "NA", "18446744073709551617", "PM 7"]
 
 
 def loads(data: bytes | str):
@@ -580,3 +581,118 @@ def test_group_that_is_null_is_no_column_of_its_own() -> None:
 
     assert result.ambiguous == {}
     assert set(result.mapping) == {"deal_id", "audience_inferred_audience"}
+
+
+# --- typed numbers ---
+
+
+def floors(result):
+    return [str(deal.commercial.floor_price.amount) for deal in result.deals]
+
+
+def test_number_of_json_has_a_decimal_point_whatever_its_column_proves():
+    text = '[{"deal_id": "a", "floor_price": 1.125}, {"deal_id": "b", "floor_price": "2,50"}]'
+    assert floors(loads(text)) == ["1.125", "2.50"]
+    lines = '{"deal_id": "a", "floor_price": 1.125}\n{"deal_id": "b", "floor_price": "2,50"}\n'
+    assert floors(loads(lines)) == ["1.125", "2.50"]
+    assert floors(loads("deal_id;floor_price\na;1.125\nb;2,50\n")) == ["1125", "2.50"]
+
+
+def test_number_of_a_workbook_has_a_decimal_point_whatever_its_column_proves():
+    book = openpyxl.Workbook()
+    for row in (["deal_id", "floor_price", "impressions"], ["a", 1.125, 1234.5], ["b", "2,50", "1,5M"]):
+        book.active.append(row)
+    data = io.BytesIO()
+    book.save(data)
+    result = loads(data.getvalue())
+    assert floors(result) == ["1.125", "2.50"]
+    assert [deal.scale for deal in result.deals] == [None, 1_500_000]
+
+
+def test_float_of_a_caller_has_a_decimal_point():
+    result = parse_deals([{"deal_id": "a", "floor_price": 1.125}, {"deal_id": "b", "floor_price": "2,50"}])
+    assert floors(result) == ["1.125", "2.50"]
+
+
+# --- JSON inside the cells of a table ---
+
+CELLS_OF_JSON = 'deal_id,commercial\nA,"{""floor_price"": 5}"\nB,\n'
+
+
+@pytest.mark.parametrize("mapping", [None, {"commercial": None}, {"commercial": ""}])
+def test_blank_json_cell_leaves_no_column_and_no_choice_closes_the_others(mapping):
+    result = read_deals(CELLS_OF_JSON.encode(), "deals.csv", mapping=mapping)
+    assert result.deals[0].commercial.floor_price.amount == 5
+    assert result.mapping == {"deal_id": "deal_id", "commercial_floor_price": "commercial_floor_price"}
+    assert result.unmapped == {}
+    assert result.repairs == ()
+    assert all(deal.extra == {} for deal in result.deals)
+
+
+def test_value_in_a_json_cell_that_differs_from_its_column_is_kept_and_told():
+    rows = 'A,"{""floor_price"": 7}",5\nB,"{""floor_price"": 5}",5.0\n'
+    result = loads(f"deal_id,commercial,commercial_floor_price\n{rows}")
+    one, two = result.deals
+    assert one.commercial.floor_price == two.commercial.floor_price
+    assert (one.extra, two.extra) == ({"commercial": '{"floor_price": 7}'}, {})
+    (problem,) = result.problems
+    assert (problem.row, problem.column, problem.severity) == (2, "commercial", "warning")
+    assert "'7' for commercial_floor_price inside the cell differs" in problem.message
+
+
+# --- rows that are no deals ---
+
+
+def test_row_whose_id_is_a_word_for_nothing_is_refused_with_its_reason():
+    result = loads("deal_id,deal_name\nA,one\n(not set),two\n")
+    assert counts(result) == (2, 1, 0, 1)
+    (problem,) = result.problems
+    assert (problem.row, problem.severity) == (3, "refused")
+    assert "'(not set)' stands for no id" in problem.message
+
+
+@pytest.mark.parametrize("word", ["total", "Totals", "GRAND  TOTAL", "Sum"])
+def test_summary_at_the_end_of_a_table_is_refused_and_can_be_seen(word):
+    result = loads(f"deal_id,deal_name,impressions\nA,one,1\nB,two,2\n{word},,3\n")
+    assert [deal.deal_id for deal in result.deals] == ["A", "B"]
+    assert counts(result) == (3, 2, 0, 1)
+    (problem,) = result.problems
+    assert (problem.row, problem.severity) == (4, "refused")
+    assert "looks like a summary row" in problem.message
+    assert json.loads(problem.found)["impressions"] == "3"
+
+
+@pytest.mark.parametrize(
+    "rows", ["Total,one\nA,two\n", "A,one\nTotal,Total audience\n", "Total,\n", "A,one\nTotal-1,\n"]
+)
+def test_deal_that_is_only_called_like_a_summary_stays(rows):
+    result = loads(f"deal_id,deal_name\n{rows}")
+    assert counts(result)[3] == 0
+
+
+# --- currencies of headers ---
+
+
+@pytest.mark.parametrize(
+    ("header", "cell", "currency"),
+    [
+        ("Floor price (AUD)", "$2.5", "AUD"),
+        ("Floor price (AUD)", "$2.5 CPM", "AUD"),
+        ("Floor price (CNY)", "¥2.5", "CNY"),
+        ("Floor price (USD)", "$2.5", "USD"),
+    ],
+)
+def test_sign_of_several_currencies_means_the_one_of_the_header(header, cell, currency):
+    result = loads(f"deal_id,{header}\nA,{cell}\n")
+    assert result.deals[0].commercial.floor_price == Money(Decimal("2.5"), currency)
+    assert result.problems == ()
+
+
+@pytest.mark.parametrize(
+    ("header", "cell", "currency"),
+    [("AUD", "US$2.5", "USD"), ("AUD", "$2.5 USD", "USD"), ("EUR", "$2.5", "USD"), ("AUD", "¥2.5", "JPY")],
+)
+def test_cell_in_another_currency_than_its_header_is_doubted(header, cell, currency):
+    result = loads(f"deal_id,Floor price ({header})\nA,{cell}\n")
+    assert result.deals[0].commercial.floor_price == Money(Decimal("2.5"), currency)
+    assert len(result.problems) == 1

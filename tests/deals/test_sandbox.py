@@ -3,6 +3,7 @@
 import gc
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -118,6 +119,50 @@ def test_server_that_was_killed_is_started_again():
     read_table_safely(ROWS, "f")
     os.kill(sandbox._SERVER._process.pid, signal.SIGKILL)
     sandbox._SERVER._process.wait()
+    assert len(read_table_safely(ROWS, "f").rows) == 2
+
+
+@needs_fork
+def test_file_is_asked_again_when_the_server_died_under_it(monkeypatch):
+    connect, asked = sandbox._SERVER.connect, []
+
+    def dying():
+        connection = connect()
+        asked.append(sandbox._SERVER._process.pid)
+        if len(asked) == 1:
+            connection.close()  # the worker, if there is one already, ends with this
+            connection, theirs = socket.socketpair()
+            theirs.close()
+            os.kill(asked[0], signal.SIGKILL)
+        return connection
+
+    monkeypatch.setattr(sandbox._SERVER, "connect", dying)
+    assert len(read_table_safely(ROWS, "f").rows) == 2
+    assert len(set(asked)) == 2
+
+
+@needs_fork
+def test_file_that_ends_the_server_each_time_is_refused(monkeypatch):
+    def gone(*_):
+        raise EOFError
+
+    monkeypatch.setattr(sandbox, "_ask_worker", gone)
+    monkeypatch.setattr(sandbox._SERVER, "await_end", lambda: None)
+    with pytest.raises(ImportRefused, match="status 1"):
+        read_table_safely(ROWS, "f")
+
+
+@pytest.mark.parametrize("can_fork", [pytest.param(True, marks=needs_fork), False])
+def test_system_that_starts_no_process_is_a_refusal(monkeypatch, can_fork):
+    def refuse(*_, **__):
+        raise OSError(12, "Cannot allocate memory")
+
+    with monkeypatch.context() as patch:
+        sandbox._SERVER.close()
+        patch.setattr(sandbox, "_CAN_FORK", can_fork)
+        patch.setattr(sandbox.subprocess, "Popen", refuse)
+        with pytest.raises(ImportRefused, match=r"cannot be read now.*Cannot allocate memory"):
+            read_table_safely(ROWS, "f")
     assert len(read_table_safely(ROWS, "f").rows) == 2
 
 

@@ -36,9 +36,7 @@ def value_of(kind, cell):
         "1E5",
         "12E34567",
         "NA",
-        "null",
         "unknown",
-        "-",
         "PM|1;2,3",
         "٣",
     ],
@@ -46,6 +44,15 @@ def value_of(kind, cell):
 def test_id_stays_the_text_that_stood_in_the_file(text):
     assert value_of("id", text) == text
     assert value_of("id", f"  {text}\t") == text
+
+
+@pytest.mark.parametrize(
+    "text", ["-", "--", "\u2013", "n/a", "N/A", "#N/A", "(not set)", "null", "NULL", "None"]
+)
+def test_word_for_nothing_is_no_id(text):
+    reading = read_cell("id", f" {text} ")
+    assert reading.value is None
+    assert reading.doubt == f"{text!r} stands for no id"
 
 
 def test_whole_number_id_keeps_every_digit():
@@ -95,6 +102,9 @@ def test_id_that_is_no_text_or_has_lost_digits_is_doubted(cell):
         ("US, NA,US", ("US", "NA")),
         (["NA", None, ""], ("NA",)),
         ("-", ()),
+        ("N/A", ()),
+        ("unknown|DE|null|None", ("DE",)),
+        (["--", "nan", "na"], ("na",)),
         ("", ()),
         (None, ()),
     ],

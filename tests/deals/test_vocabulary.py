@@ -166,3 +166,26 @@ def test_tables_hold_only_values_of_the_domain():
     assert FORMAT_ALIASES["video"] == ("video", None)
     assert all(word == word.casefold() for word in UNKNOWN_WORDS)
     assert all(mark == mark.upper() and len(code) == 3 for mark, code in CURRENCY_SYMBOLS.items())
+
+
+@pytest.mark.parametrize(
+    ("column", "currency"),
+    [
+        ("Floor TRY", None),
+        ("Top CPM", None),
+        ("TOP CPM", None),
+        ("all floor price", None),
+        ("Floor price all", None),
+        ("floor_price_all", None),
+        ("Floor price (TRY)", "TRY"),
+        ("CPM [all]", "ALL"),
+        ("CPM (usd)", "USD"),
+        ("Floor mad", None),
+        ("Floor MAD", "MAD"),
+        ("floor_mad", "MAD"),
+        ("Floor (net, EUR)", None),
+    ],
+)
+def test_code_in_a_header_is_a_currency_only_where_it_can_be_no_other_word(column, currency):
+    meaning = meaning_of_column(column)
+    assert (meaning.currency if meaning else None) == currency
