@@ -32,7 +32,7 @@ def create_deal_text_representation(deal: Mapping[str, Any] | Deal) -> str:
 
 def _lenient(record: Mapping[str, Any]) -> Deal:
     """Read a record that may lack an id: its text does not depend on the id."""
-    deal, _ = parse_deal({**record, "deal_id": "-"})
+    deal, _ = parse_deal({**record, "deal_id": "any"})
     assert deal is not None  # noqa: S101  (an id was just given)
     return deal
 
