@@ -151,7 +151,7 @@ def test_soft_assignments_put_a_deal_into_two_clusters(create, deals):
     creator = create(use_soft_assignments=True, probability_threshold=0.01, proposer=ScriptedProposer())
     packages = creator.create_packages(deals)
     named = [deal_id for package in packages for deal_id in package["deal_ids"]]
-    assert creator.result.clustering.diagnostics["second_memberships"] > 0
+    assert creator.result.clustering.diagnostics["further_memberships"] > 0
     assert len(named) > len(set(named))
     assert_every_deal_has_one_state(creator.result)
 

@@ -3,7 +3,16 @@
 Importing this package loads numpy only; scikit-learn and scipy load with the first clustering.
 """
 
-from core.clustering.model import METHODS, Cluster, Clustering, ClusteringSettings, LeftOver
+from core.clustering.model import (
+    COVARIANCES,
+    DENSITY_METHODS,
+    METHODS,
+    Cluster,
+    Clustering,
+    ClusteringSettings,
+    LeftOver,
+    Links,
+)
 from core.clustering.pipeline import (
     cluster_deals,
     cluster_deals_semantically,
@@ -11,11 +20,14 @@ from core.clustering.pipeline import (
 )
 
 __all__ = [
+    "COVARIANCES",
+    "DENSITY_METHODS",
     "METHODS",
     "Cluster",
     "Clustering",
     "ClusteringSettings",
     "LeftOver",
+    "Links",
     "cluster_deals",
     "cluster_deals_semantically",
     "cluster_deals_with_soft_assignments",

@@ -6,6 +6,7 @@ Whitening by the covariance *within* clusters shrinks exactly these directions.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +33,21 @@ SHRINKAGE = 0.05
 _SMALLEST_SPREAD = 1e-3
 
 
+def one_thread() -> AbstractContextManager[object]:
+    """Keep the numerics to one thread: sums over several differ in the last digits.
+
+    That is enough to move deals between clusters. The limit reaches only libraries that are
+    loaded already, so they load first.
+    """
+    import scipy.cluster.hierarchy  # noqa: F401
+    import sklearn.cluster
+    import sklearn.decomposition  # noqa: F401
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    limits: AbstractContextManager[object] = threadpool_limits(limits=1)
+    return limits
+
+
 def scale_to_unit(vectors: FloatArray) -> FloatArray:
     """Scale each row to length 1.
 
@@ -53,20 +69,27 @@ def reduce_dimensions(vectors: FloatArray) -> FloatArray:
     allow it; r is 0 when all vectors are equal. Rows are not scaled to length 1 again: how
     much of a deal the leading directions explain is information.
     """
+    unit = scale_to_unit(vectors).astype(np.float32)
+    return leading_directions(unit, max(2, min(MAX_DIMENSIONS, len(unit) // DEALS_PER_DIMENSION)))
+
+
+def leading_directions(points: FloatArray, wanted: int) -> FloatArray:
+    """Return the coordinates (n, r) float32 of points (n, d) along their r <= wanted leading directions.
+
+    Directions of rounding noise are dropped; r is 0 when all points are equal.
+    """
     from sklearn.decomposition import PCA
 
-    unit = scale_to_unit(vectors).astype(np.float32)
-    n, width = unit.shape
-    wanted = max(2, min(MAX_DIMENSIONS, n // DEALS_PER_DIMENSION))
+    n, width = points.shape
     rank = min(wanted, width, n - 1)
-    centred = unit - unit.mean(axis=0)
+    centred = points - points.mean(axis=0)
     if rank < 1 or float(np.square(centred).sum()) / n < _SAME_VECTOR_VARIANCE:
         return np.zeros((n, 0), dtype=np.float32)
     # The exact solver: "auto" would pick a randomised one.
     model = PCA(n_components=rank, svd_solver="covariance_eigh")
-    points = model.fit_transform(centred.astype(np.float64))
-    variances = points.var(axis=0)
-    return np.ascontiguousarray(points[:, variances > _NOISE_SHARE * variances.max()], dtype=np.float32)
+    turned = model.fit_transform(centred.astype(np.float64))
+    variances = turned.var(axis=0)
+    return np.ascontiguousarray(turned[:, variances > _NOISE_SHARE * variances.max()], dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +130,13 @@ def whitener_of_groups(points: FloatArray, labels: IntArray) -> FloatArray:
     """Return the (d, d) matrix W that makes the spread within groups round: points @ W.
 
     The pooled covariance is shrunk by 5 % towards the identity, so that W exists for few points.
-    points must not all be equal.
     """
     means, _ = group_means(points, labels)
     inner = points - means[labels]
     covariance = inner.T @ inner / len(points)
     # Where groups hold equal deals only, whitening would blow up rounding errors.
-    scale = max(float(np.trace(covariance)) / len(covariance), _SMALLEST_SPREAD * float(points.var()))
+    spread = max(float(np.trace(covariance)) / len(covariance), _SMALLEST_SPREAD * float(points.var()))
+    scale = spread or 1.0  # all points are equal
     shrunk = (1 - SHRINKAGE) * covariance + SHRINKAGE * scale * np.eye(len(covariance))
     return whitener(shrunk)
 

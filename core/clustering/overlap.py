@@ -1,4 +1,4 @@
-"""Second memberships: which deals belong to another cluster as well as to their own.
+"""Further memberships: which deals belong to another cluster as well as to their own.
 
 Tempered posteriors are the wrong tool: after whitening they are all close to 0 or 1, and
 against planted bridge deals they reach F1 .09 to .11. The residual coefficient reaches .62 to .71.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from core.clustering.geometry import FloatArray, IntArray, scale_to_unit
 from core.settings import MEMBERSHIP_THRESHOLD
@@ -22,6 +23,8 @@ SAME_THEME_COSINE = 0.6
 # Share of the largest size that oversize groups are split to, so that second members find room.
 ROOM = 0.85
 
+BoolArray = npt.NDArray[np.bool_]
+
 # Rows compared with all groups at a time.
 _BLOCK = 2_000
 
@@ -29,7 +32,7 @@ _EXPONENT = float(np.log(MEMBERSHIP_THRESHOLD) / np.log(DEFAULT_COEFFICIENT))
 
 
 @dataclass(frozen=True, slots=True)
-class SecondMembership:
+class FurtherMembership:
     """Row `row` also belongs to group number `group`, with this strength in (0, 1]."""
 
     row: int
@@ -47,32 +50,44 @@ def strength_of(coefficients: FloatArray) -> FloatArray:
     return strengths
 
 
-def residual_coefficients(points: FloatArray, own: IntArray, centres: FloatArray) -> FloatArray:
-    """Return how much of each centre is left in a point after its own centre explained it.
+def residual_coefficients(points: FloatArray, taken: IntArray, centres: FloatArray) -> FloatArray:
+    """Return how much of each centre is left in a point after the centres it has explained it.
 
-    points: (n, d) unit length. own: (n,) index of each point's centre. centres: (k, d) unit
-    length. For a point x, its own centre a and another centre c, the result is the coefficient
-    of c in the least-squares fit of x by a and c: (x.c - (a.c)(x.a)) / (1 - (a.c)^2).
-    Pairs of centres with a cosine over .6 or under -.6 count 0.
+    points: (n, d) unit length. taken: (n, t) places of the centres each point has. centres: (k, d)
+    unit length. The result (n, k) is the coefficient of a further centre in the least-squares fit
+    of the point by the centres it has and this one; with one centre a that is, for a point x and
+    another centre c, (x.c - (a.c)(x.a)) / (1 - (a.c)^2).
+    Centres that those the point has explain too well count 0: with one, a cosine over .6 or under -.6.
     """
-    closeness = centres @ centres.T
-    projections = points @ centres.T
-    between = closeness[own]
-    explained = between * projections[np.arange(len(points)), own][:, None]
-    bridgeable = np.abs(between) <= SAME_THEME_COSINE
-    apart = np.where(bridgeable, 1 - np.square(between), 1)
-    coefficients: FloatArray = np.where(bridgeable, (projections - explained) / apart, 0)
-    coefficients[np.arange(len(points)), own] = 0
+    closeness, projections = centres @ centres.T, points @ centres.T
+    np.fill_diagonal(closeness, 1)  # a centre of zeros has no direction, but must not divide by zero
+    between = closeness[taken]
+    weights = np.linalg.solve(closeness[taken[:, :, None], taken[:, None, :]], between)
+    own = np.take_along_axis(projections, taken, axis=1)
+    new_share = 1 - (between * weights).sum(axis=1)
+    bridgeable = new_share >= 1 - SAME_THEME_COSINE**2
+    explained = (weights * own[:, :, None]).sum(axis=1)
+    coefficients = np.zeros_like(projections)
+    np.divide(projections - explained, new_share, out=coefficients, where=bridgeable)
+    np.put_along_axis(coefficients, taken, 0, axis=1)
     return coefficients
 
 
-def find_second_memberships(
-    points: FloatArray, groups: list[IntArray], *, threshold: float, largest: int, max_share: float
-) -> list[SecondMembership]:
-    """Return the strongest second memberships that the bounds leave room for.
+def find_memberships(
+    points: FloatArray,
+    groups: list[IntArray],
+    *,
+    threshold: float,
+    largest: int,
+    max_share: float,
+    most: int = 2,
+    apart: BoolArray | None = None,
+) -> list[FurtherMembership]:
+    """Return the strongest further memberships that the bounds leave room for.
 
     points: (n, d) whitened, n counts all deals. groups: rows of each cluster, disjoint.
-    At most one for each row, at most max_share * n in all, and no group grows over `largest`.
+    most: groups a row may be in, its own among them. At most max_share * n rows get a further
+    membership, and no group grows over `largest`. apart: (k, k), groups that share no deal.
     """
     if len(groups) < 2 or points.shape[1] == 0:  # noqa: PLR2004
         return []
@@ -80,25 +95,40 @@ def find_second_memberships(
     own = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
     unit = scale_to_unit(points)
     centres = scale_to_unit(np.stack([unit[group].mean(axis=0) for group in groups]))
-    second, best = _strongest(unit[rows], own, centres)
+    barred = np.zeros((len(groups), len(groups)), dtype=np.bool_) if apart is None else apart
     room = [largest - len(group) for group in groups]
-    found: list[SecondMembership] = []
-    for place in np.lexsort((rows, -best)).tolist():
-        if best[place] < threshold or len(found) >= int(max_share * len(points)):
-            break
-        group = int(second[place])
-        if room[group] > 0:
-            room[group] -= 1
-            found.append(SecondMembership(int(rows[place]), group, float(best[place])))
+    found: list[FurtherMembership] = []
+    # One round for each further membership; who gets none in a round is done.
+    places, taken = np.arange(len(rows)), own[:, None]
+    for turn in range(most - 1):
+        group_of, best = _strongest(unit[rows[places]], taken, centres, barred)
+        cap = int(max_share * len(points)) if turn == 0 else len(places)
+        chosen: list[int] = []
+        for place in np.lexsort((rows[places], -best)).tolist():
+            if best[place] < threshold or len(chosen) >= cap:
+                break
+            group = int(group_of[place])
+            if room[group] > 0:
+                room[group] -= 1
+                chosen.append(place)
+                found.append(FurtherMembership(int(rows[places[place]]), group, float(best[place])))
+        places, taken = places[chosen], np.column_stack([taken[chosen], group_of[chosen]])
     return found
 
 
-def _strongest(unit: FloatArray, own: IntArray, centres: FloatArray) -> tuple[IntArray, FloatArray]:
-    """Return the best second group of each row and its strength, in blocks that bound the memory."""
-    second, best = np.zeros(len(unit), dtype=np.intp), np.zeros(len(unit))
+def _strongest(
+    unit: FloatArray, taken: IntArray, centres: FloatArray, barred: BoolArray
+) -> tuple[IntArray, FloatArray]:
+    """Return the best further group of each row and its strength, in blocks that bound the memory.
+
+    taken: (n, t) groups each row is in already.
+    """
+    group_of, best = np.zeros(len(unit), dtype=np.intp), np.zeros(len(unit))
     for start in range(0, len(unit), _BLOCK):
         block = slice(start, start + _BLOCK)
-        strengths = strength_of(residual_coefficients(unit[block], own[block], centres))
-        second[block] = strengths.argmax(axis=1)
+        coefficients = residual_coefficients(unit[block], taken[block], centres)
+        coefficients[barred[taken[block]].any(axis=1)] = 0
+        strengths = strength_of(coefficients)
+        group_of[block] = strengths.argmax(axis=1)
         best[block] = strengths.max(axis=1)
-    return second, best
+    return group_of, best

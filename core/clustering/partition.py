@@ -29,8 +29,8 @@ _CELLS = 400
 _SAMPLE = 6_000
 
 
-def divide(vectors: FloatArray) -> tuple[list[IntArray], FloatArray]:
-    """Return row numbers of coarse parts, and all points in one whitened space.
+def divide(vectors: FloatArray) -> list[IntArray]:
+    """Return row numbers of coarse parts.
 
     vectors: (n, d), n over `DIRECT_LIMIT`. Parts hold at least 2,500 rows, at most 7,500 where
     cells allow it, and in no case more than 10,000.
@@ -43,7 +43,7 @@ def divide(vectors: FloatArray) -> tuple[list[IntArray], FloatArray]:
         labels = _join_cells(*group_means(points, cells))[cells]
     # Cells of equal deals may be larger than a part.
     hard = Bounds(PART.low, DIRECT_LIMIT)
-    return bound_sizes(points, labels, hard, small_clusters="attach").groups, points
+    return bound_sizes(points, labels, hard, small_clusters="attach").groups
 
 
 def _cells(points: FloatArray) -> tuple[IntArray, FloatArray]:

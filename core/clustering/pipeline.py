@@ -2,36 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from core.clustering import partition
+from core.clustering.fitting import Fit, Progress, fit
 from core.clustering.geometry import (
     FloatArray,
     IntArray,
-    Tree,
-    build_tree,
+    one_thread,
     reduce_dimensions,
-    whiten_by_tree,
+    whitener_of_groups,
 )
-from core.clustering.identity import DealLike, canonical_order, cluster_id
-from core.clustering.kmeans import choose_size, fit_kmeans
-from core.clustering.mixture import choose_mixture, fit_mixture
-from core.clustering.model import Cluster, Clustering, ClusteringSettings, LeftOver, Method
-from core.clustering.overlap import ROOM, SecondMembership, find_second_memberships
+from core.clustering.identity import DealLike, canonical_order, cluster_id, deal_id_of
+from core.clustering.keep_apart import Stratum, stratum_of
+from core.clustering.links import RowLinks, check_strata, components_of, keep_links
+from core.clustering.model import Cluster, Clustering, ClusteringSettings, LeftOver, Links, Method
+from core.clustering.overlap import ROOM, BoolArray, FurtherMembership, find_memberships
 from core.clustering.sizing import Bounds, Sizing, bound_sizes
 from core.errors import ClusteringError
 from core.settings import CLUSTERING_MAX_DEALS, MEMBERSHIP_THRESHOLD, MIN_CLUSTER_SIZE
 
-Progress = Callable[[str], None]
-
 # With few deals the covariance has few directions and many second memberships are wrong: F1 of .2
 # to .6 at 100 deals, .65 and more from 200 on.
 _RELIABLE_OVERLAP = 200
+
+EXCLUDED = "Excluded by the analyst."
 
 
 def cluster_deals(
@@ -39,26 +38,27 @@ def cluster_deals(
     embeddings: FloatArray,
     settings: ClusteringSettings = ClusteringSettings(),  # noqa: B008  (frozen)
     on_progress: Progress | None = None,
+    links: Links = Links(),  # noqa: B008  (frozen)
 ) -> Clustering:
     """Group deals with similar vectors into clusters within the size bounds.
 
     deals: `Deal` or mappings with "deal_id". embeddings: (n, d) numbers, one row for each deal;
     the length of a row does not matter. on_progress: called with a sentence at each step.
+    links: what the analyst decided about single deals.
 
     Every deal is in a cluster or in `left_over`. The result depends neither on the order of the
     deals nor on the number of threads. Clusters come largest first, then by smallest deal id.
-    Raises ClusteringError when the vectors cannot be clustered.
+    Raises ClusteringError when the vectors cannot be clustered or the links contradict each other.
     """
     vectors = _checked(deals, embeddings)
     report = on_progress or (lambda _: None)
     if len(deals) < settings.min_size:
-        return _too_few(len(deals), settings)
+        return _too_few(len(deals), settings, links)
     order, names = canonical_order(deals, vectors)
-    # Sums over several threads differ in the last digits, enough to move deals between clusters.
-    with _one_thread():
-        parts, white = _cluster_parts(vectors[order], settings, report)
-        second = _second_memberships(parts, white, settings, report)
-    return _assemble(parts, second, order, names, settings)
+    task = _Task([deals[place] for place in order], vectors[order], settings, links)
+    with one_thread():
+        found = _cluster(task, report)
+    return _assemble(found, order, names, task)
 
 
 def cluster_deals_semantically(
@@ -137,86 +137,122 @@ def _checked(deals: Sequence[DealLike], embeddings: FloatArray) -> FloatArray:
     return vectors
 
 
-def _one_thread() -> AbstractContextManager[object]:
-    """Keep the numerics to one thread.
-
-    The limit reaches only libraries that are loaded already, so they load first.
-    """
-    import scipy.cluster.hierarchy  # noqa: F401
-    import sklearn.cluster
-    import sklearn.decomposition  # noqa: F401
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
-    limits: AbstractContextManager[object] = threadpool_limits(limits=1)
-    return limits
-
-
-def _too_few(deals: int, settings: ClusteringSettings) -> Clustering:
+def _too_few(deals: int, settings: ClusteringSettings, links: Links) -> Clustering:
     reason = f"The file has fewer deals ({deals}) than the smallest cluster size of {settings.min_size}."
     left_over = tuple(LeftOver(index, reason) for index in range(deals))
-    return Clustering((), left_over, settings, {"deals": deals, "components": 0, "bic": []})
+    return Clustering((), left_over, settings, {"deals": deals, "components": 0, "bic": []}, links)
 
 
 @dataclass(frozen=True, slots=True)
-class _Fit:
-    """A partition before sizes are bounded.
+class _Task:
+    """What is to be clustered; rows are in canonical order."""
 
-    labels: (n,). white: (n, d) points with round clusters. curve: (components, bic) pairs.
-    """
-
-    labels: IntArray
-    white: FloatArray
-    components: int
-    curve: list[tuple[int, float]]
+    deals: Sequence[DealLike]
+    vectors: FloatArray
+    settings: ClusteringSettings
+    links: Links
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """One coarse part after clustering; row numbers count within `rows`."""
+    """Deals clustered as one; row numbers of `sizing` and `fit` count within `rows`.
+
+    stratum: number of the stratum all of them belong to.
+    """
 
     rows: IntArray
+    stratum: int
     sizing: Sizing
-    fit: _Fit
+    fit: Fit
 
 
-def _cluster_parts(
-    vectors: FloatArray, settings: ClusteringSettings, report: Progress
-) -> tuple[list[_Part], FloatArray]:
-    """Return the clustered parts, and all points in one whitened space."""
-    report(f"Comparing {len(vectors):,} vectors")
-    if len(vectors) <= partition.DIRECT_LIMIT:
-        part = _cluster_part(vectors, np.arange(len(vectors)), settings, report)
-        return [part], part.fit.white
-    divided, white = partition.divide(vectors)
-    parts = [
-        _cluster_part(
-            vectors[rows],
-            rows,
-            _share_of(settings, len(rows) / len(vectors)),
-            _prefixed(report, f"Part {number} of {len(divided)}: "),
-        )
-        for number, rows in enumerate(divided, start=1)
-    ]
-    return parts, white
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Clusters as row numbers, before they are named.
+
+    left_over: row -> reason. further: memberships besides a row's own.
+    """
+
+    groups: list[IntArray]
+    left_over: dict[int, str]
+    further: list[FurtherMembership]
+    diagnostics: dict[str, Any]
 
 
-def _second_memberships(
-    parts: list[_Part], white: FloatArray, settings: ClusteringSettings, report: Progress
-) -> list[SecondMembership]:
-    if not settings.overlap:
-        return []
-    report("Looking for second memberships")
-    return find_second_memberships(
-        white,
-        _groups(parts),
-        threshold=settings.threshold,
-        largest=settings.max_deals,
-        max_share=settings.max_overlap_share,
+def _cluster(task: _Task, report: Progress) -> _Found:
+    report(f"Comparing {len(task.deals):,} vectors")
+    ids = [deal_id_of(deal) for deal in task.deals]
+    links = components_of(task.links, ids, task.settings.max_deals)
+    kinds = [stratum_of(deal, task.settings.keep_apart) for deal in task.deals]
+    check_strata(links, kinds, ids)
+    strata, left_over = _strata(task.settings, kinds)
+    shares = _shares(task.vectors, strata)
+    parts = []
+    for number, (stratum, rows) in enumerate(shares, start=1):
+        prefix = f"Part {number} of {len(shares)}: " if len(shares) > 1 else ""
+        parts.append(_cluster_part(task, rows, stratum, _prefixed(report, prefix)))
+    groups = [part.rows[group] for part in parts for group in part.sizing.groups]
+    left_over |= {
+        int(part.rows[row]): reason for part in parts for row, reason in part.sizing.left_over.items()
+    }
+    white = _common_space(task.vectors, parts, groups)
+    if links:
+        report("Keeping what the analyst decided")
+        # Excluded only now: one decision must not change how all the other deals are grouped.
+        groups = [np.setdiff1d(group, links.excluded) for group in groups]
+        left_over |= dict.fromkeys(links.excluded, EXCLUDED)
+        bounds = Bounds(task.settings.min_size, task.settings.max_deals)
+        groups, left_over = keep_links(white, groups, left_over, bounds, links, strata.tolist())
+    further = _further_memberships(task, white, groups, _apart(groups, strata, links), report)
+    return _Found(groups, left_over, further, _diagnostics(task, parts, len(further)))
+
+
+def _strata(settings: ClusteringSettings, kinds: Sequence[Stratum]) -> tuple[IntArray, dict[int, str]]:
+    """Return the stratum number (n,) of each row, -1 for rows that cannot be clustered, and why not."""
+    number = {kind: place for place, kind in enumerate(sorted(set(kinds), key=str))}
+    strata = np.array([number[kind] for kind in kinds], dtype=np.intp)
+    left_over: dict[int, str] = {}
+    for kind, place in number.items():
+        rows = np.flatnonzero(strata == place)
+        if len(rows) < settings.min_size:
+            strata[rows] = -1
+            left_over.update(dict.fromkeys(rows.tolist(), _too_rare(settings, kind, len(rows))))
+    return strata, left_over
+
+
+def _too_rare(settings: ClusteringSettings, kind: Stratum, deals: int) -> str:
+    values = [f"{rule}: {value or 'unknown'}" for rule, value in zip(settings.keep_apart, kind, strict=True)]
+    which = f" with {', '.join(values)}" if values else ""
+    return (
+        f"There are only {deals} deals{which} to cluster, fewer than the smallest cluster size of "
+        f"{settings.min_size}."
     )
 
 
-def _groups(parts: list[_Part]) -> list[IntArray]:
-    return [part.rows[group] for part in parts for group in part.sizing.groups]
+def _shares(vectors: FloatArray, strata: IntArray) -> list[tuple[int, IntArray]]:
+    """Return stratum and rows of the parts to cluster: one for each stratum, more for a huge one."""
+    shares: list[tuple[int, IntArray]] = []
+    for stratum in np.unique(strata[strata >= 0]).tolist():
+        rows = np.flatnonzero(strata == stratum)
+        huge = len(rows) > partition.DIRECT_LIMIT
+        pieces = [rows[piece] for piece in partition.divide(vectors[rows])] if huge else [rows]
+        shares += [(stratum, piece) for piece in pieces]
+    return shares
+
+
+def _cluster_part(task: _Task, rows: IntArray, stratum: int, report: Progress) -> _Part:
+    settings = _share_of(task.settings, len(rows) / len(task.deals))
+    found = fit(task.vectors[rows], settings, report)
+    bounds = Bounds(settings.min_size, settings.max_deals)
+    sizing = bound_sizes(
+        found.white,
+        found.labels,
+        bounds,
+        small_clusters=settings.small_clusters,
+        target=bounds.within(ROOM) if settings.overlap else None,
+        pack=settings.pack,
+    )
+    return _Part(rows, stratum, sizing, found)
 
 
 def _share_of(settings: ClusteringSettings, share: float) -> ClusteringSettings:
@@ -230,81 +266,67 @@ def _prefixed(report: Progress, prefix: str) -> Progress:
     return lambda sentence: report(prefix + sentence)
 
 
-def _cluster_part(
-    vectors: FloatArray, rows: IntArray, settings: ClusteringSettings, report: Progress
-) -> _Part:
+def _common_space(vectors: FloatArray, parts: list[_Part], groups: list[IntArray]) -> FloatArray:
+    """Return all points (n, d) in one space in which the clusters are round."""
+    if len(parts) == 1 and len(parts[0].rows) == len(vectors):
+        return parts[0].fit.white
     points = reduce_dimensions(vectors)
-    fit = _fit(points, settings, report)
-    bounds = Bounds(settings.min_size, settings.max_deals)
-    sizing = bound_sizes(
-        fit.white,
-        fit.labels,
-        bounds,
-        small_clusters=settings.small_clusters,
-        target=bounds.within(ROOM) if settings.overlap else None,
+    if not groups or points.shape[1] == 0:
+        return points
+    labels = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
+    return (points @ whitener_of_groups(points[np.concatenate(groups)], labels)).astype(np.float32)
+
+
+def _further_memberships(
+    task: _Task,
+    white: FloatArray,
+    groups: list[IntArray],
+    apart: BoolArray,
+    report: Progress,
+) -> list[FurtherMembership]:
+    settings = task.settings
+    if not settings.overlap:
+        return []
+    report("Looking for further memberships")
+    return find_memberships(
+        white,
+        groups,
+        threshold=settings.threshold,
+        largest=settings.max_deals,
+        max_share=settings.max_overlap_share,
+        most=settings.max_memberships,
+        apart=apart,
     )
-    return _Part(rows, sizing, fit)
 
 
-def _fit(points: FloatArray, settings: ClusteringSettings, report: Progress) -> _Fit:
-    """Partition points (n, d) by the method of the settings."""
-    if points.shape[1] == 0:  # all vectors are equal
-        return _Fit(np.zeros(len(points), dtype=np.intp), points, 1, [])
-    report("Building the tree of similar deals")
-    white = whiten_by_tree(points)
-    tree = build_tree(white)
-    if settings.method == "kmeans":
-        return _fit_kmeans(white, tree, settings, report)
-    return _fit_mixture(white, tree, settings, report)
+def _apart(groups: list[IntArray], strata: IntArray, links: RowLinks) -> BoolArray:
+    """Return which groups (k, k) share no deal: other strata, or a deal of the one bars one of the other."""
+    kinds = np.array([strata[group[0]] for group in groups], dtype=np.intp)
+    apart: BoolArray = kinds[:, None] != kinds
+    home = {int(row): place for place, group in enumerate(groups) for row in group}
+    for first, second in links.apart:
+        if first in home and second in home:
+            apart[home[first], home[second]] = apart[home[second], home[first]] = True
+    return apart
 
 
-def _fit_mixture(white: FloatArray, tree: Tree, settings: ClusteringSettings, report: Progress) -> _Fit:
-    def announce(components: int) -> None:
-        report(f"Fitting {components} components")
-
-    if settings.components is None:
-        mixture, curve = choose_mixture(white, tree, settings.min_size, announce)
-    else:
-        announce(settings.components)
-        mixture = fit_mixture(white, tree.cut(settings.components))
-        curve = [(mixture.components, mixture.bic)]
-    whiter = (white @ mixture.whitener).astype(np.float32)
-    return _Fit(mixture.labels, whiter, mixture.components, curve)
-
-
-def _fit_kmeans(white: FloatArray, tree: Tree, settings: ClusteringSettings, report: Progress) -> _Fit:
-    size, curve = settings.components, list[tuple[int, float]]()
-    if size is None:
-        size, curve = choose_size(white, tree, settings.min_size)
-    report(f"Fitting {size} clusters")
-    labels, whiter = fit_kmeans(white, tree.cut(size))
-    return _Fit(labels, whiter, int(labels.max()) + 1, curve)
-
-
-def _assemble(
-    parts: list[_Part],
-    second: list[SecondMembership],
-    order: IntArray,
-    names: list[str],
-    settings: ClusteringSettings,
-) -> Clustering:
+def _assemble(found: _Found, order: IntArray, names: list[str], task: _Task) -> Clustering:
     """Translate sorted rows back to the caller's indices and put everything in a stable order."""
-    strengths = [dict.fromkeys(order[group].tolist(), 1.0) for group in _groups(parts)]
-    for extra in second:
+    strengths = [dict.fromkeys(order[group].tolist(), 1.0) for group in found.groups]
+    for extra in found.further:
         strengths[extra.group][int(order[extra.row])] = extra.strength
-    clusters = [_cluster(members, names) for members in strengths]
-    left_over = [
-        LeftOver(int(order[part.rows[row]]), reason)
-        for part in parts
-        for row, reason in part.sizing.left_over.items()
-    ]
-    first_name = {cluster.id: min(names[index] for index in cluster.members) for cluster in clusters}
-    clusters.sort(key=lambda cluster: (-len(cluster.members), first_name[cluster.id], cluster.id))
-    left_over.sort(key=lambda left: left.index)
-    return Clustering(tuple(clusters), tuple(left_over), settings, _diagnostics(parts, len(second), settings))
+    left_over = [LeftOver(int(order[row]), reason) for row, reason in found.left_over.items()]
+    return Clustering(
+        in_order([named_cluster(members, names) for members in strengths], names),
+        tuple(sorted(left_over, key=lambda left: left.index)),
+        task.settings,
+        found.diagnostics,
+        task.links,
+    )
 
 
-def _cluster(strengths: dict[int, float], names: list[str]) -> Cluster:
+def named_cluster(strengths: Mapping[int, float], names: Sequence[str]) -> Cluster:
+    """Return the cluster of these members (index -> strength), named by its deals."""
     members = tuple(sorted(strengths))
     return Cluster(
         cluster_id([names[index] for index in members]),
@@ -313,24 +335,31 @@ def _cluster(strengths: dict[int, float], names: list[str]) -> Cluster:
     )
 
 
-def _diagnostics(parts: list[_Part], second: int, settings: ClusteringSettings) -> dict[str, Any]:
+def in_order(clusters: Sequence[Cluster], names: Sequence[str]) -> tuple[Cluster, ...]:
+    """Sort clusters: the largest first, then by smallest deal id."""
+    first = {cluster.id: min(names[index] for index in cluster.members) for cluster in clusters}
+    return tuple(sorted(clusters, key=lambda item: (-len(item.members), first[item.id], item.id)))
+
+
+def _diagnostics(task: _Task, parts: list[_Part], further: int) -> dict[str, Any]:
     """Describe the run in plain values; the BIC curve is that of the largest part."""
-    deals = sum(len(part.rows) for part in parts)
-    largest = max(parts, key=lambda part: len(part.rows))
+    deals = len(task.deals)
+    largest = max(parts, key=lambda part: len(part.rows), default=None)
     notes = []
-    if settings.overlap and deals < _RELIABLE_OVERLAP:
+    if task.settings.overlap and deals < _RELIABLE_OVERLAP:
         notes.append(
             f"Second memberships are not reliable for {deals} deals; from {_RELIABLE_OVERLAP} on they are."
         )
     return {
         "deals": deals,
         "parts": len(parts),
-        "dimensions": largest.fit.white.shape[1],
+        "dimensions": largest.fit.white.shape[1] if largest else 0,
         "components": sum(part.fit.components for part in parts),
-        "bic": [{"components": size, "bic": value} for size, value in largest.fit.curve],
+        "bic": [{"components": size, "bic": value} for size, value in largest.fit.curve] if largest else [],
+        "group_sizes": sorted((size for part in parts for size in part.sizing.found), reverse=True),
         "oversize_groups": sum(part.sizing.oversize for part in parts),
         "small_groups": sum(part.sizing.small for part in parts),
         "attached_deals": sum(part.sizing.attached for part in parts),
-        "second_memberships": second,
+        "further_memberships": further,
         "notes": notes,
     }

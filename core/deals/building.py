@@ -290,7 +290,7 @@ class Builder:
         texts = self._texts
         for position, column in plan.extras:
             cell = row.cells[position]
-            if cell is None or cell in ("", []):
+            if cell is None or (isinstance(cell, (str, list)) and not cell):
                 continue
             text = storable(cell) if type(cell) is str else _json(cell)
             if len(text) <= _SHORT and len(texts) < _REMEMBERED:

@@ -22,7 +22,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from core.clustering import Cluster, Clustering, ClusteringSettings, LeftOver
+from core.clustering import Clustering
 from core.deals import Deal, Delta, ImportResult, compare_deals
 from core.errors import WorkspaceError
 from core.packages import (
@@ -298,29 +298,14 @@ class Workspace:
         with self._saving() as session:
             row = _get_run(session, run_id)
             _check_loads(row, loads)
-            row.clustering = {
-                "settings": clustering.settings.to_dict(),
-                "clusters": [asdict(cluster) for cluster in clustering.clusters],
-                "left_over": [asdict(item) for item in clustering.left_over],
-                "diagnostics": dict(clustering.diagnostics),
-            }
+            row.clustering = clustering.to_dict()
             _log_event(session, run_id, f"Build {len(clustering.clusters)} clusters")
 
     def clustering(self, run_id: str) -> Clustering | None:
         """Return the run's clustering, None before the first."""
         with self._reading() as session:
             saved = _get_run(session, run_id).clustering
-        if saved is None:
-            return None
-        return Clustering(
-            clusters=tuple(
-                Cluster(item["id"], tuple(item["members"]), tuple(item["strengths"]))
-                for item in saved["clusters"]
-            ),
-            left_over=tuple(LeftOver(**item) for item in saved["left_over"]),
-            settings=ClusteringSettings.from_dict(saved["settings"]),
-            diagnostics=saved["diagnostics"],
-        )
+        return None if saved is None else Clustering.from_dict(saved)
 
     # --- proposals ----------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ def _small_parts(monkeypatch):
 @pytest.mark.parametrize("themes", [0, 20])
 def test_parts_hold_every_row_once_within_their_bounds(themes):
     vectors = plant([25] * themes, seed=1).vectors if themes else np.ones((500, 8))
-    parts, _ = partition.divide(vectors)
+    parts = partition.divide(vectors)
     assert sorted(np.concatenate(parts).tolist()) == list(range(500))
     assert all(50 <= len(part) <= 200 for part in parts)
 
@@ -26,6 +26,6 @@ def test_parts_hold_every_row_once_within_their_bounds(themes):
 def test_parts_keep_themes_together():
     planted = plant([25] * 20, seed=1)
     themes = np.array([theme[0] for theme in planted.themes])
-    parts, _ = partition.divide(planted.vectors)
+    parts = partition.divide(planted.vectors)
     kept = sum(max(np.count_nonzero(themes[part] == theme) for part in parts) for theme in range(20))
     assert kept / 500 > 0.98

@@ -1,0 +1,112 @@
+"""One partition of the deals, before sizes are bounded: a function for each method."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.clustering.covariance import choose_shape
+from core.clustering.density import NOISE, dbscan_labels, hdbscan_labels
+from core.clustering.geometry import (
+    FloatArray,
+    IntArray,
+    build_tree,
+    reduce_dimensions,
+    whiten_by_tree,
+    whitener_of_groups,
+)
+from core.clustering.kmeans import choose_size, fit_kmeans
+from core.clustering.mixture import choose_mixture, fit_mixture, size_grid
+from core.clustering.model import ClusteringSettings
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A partition before sizes are bounded.
+
+    labels: (n,), -1 for deals the method calls noise. white: (n, d) points with round clusters.
+    curve: (components, bic) pairs, empty for methods that find their own number.
+    """
+
+    labels: IntArray
+    white: FloatArray
+    components: int
+    curve: list[tuple[int, float]]
+
+
+def fit(vectors: FloatArray, settings: ClusteringSettings, report: Progress) -> Fit:
+    """Partition vectors (n, d) by the method of the settings."""
+    points = reduce_dimensions(vectors)
+    if points.shape[1] == 0:  # all vectors are equal
+        return Fit(np.zeros(len(points), dtype=np.intp), points, 1, [])
+    report("Building the tree of similar deals")
+    return _METHODS[settings.method](whiten_by_tree(points), settings, report)
+
+
+def _fit_mixture(white: FloatArray, settings: ClusteringSettings, report: Progress) -> Fit:
+    def announce(components: int) -> None:
+        report(f"Fitting {components} components")
+
+    tree, asked = build_tree(white), settings.components
+    if settings.covariance != "tied":
+        sizes = size_grid(len(white), settings.min_size) if asked is None else [asked]
+        labels, curve = choose_shape(white, tree, settings.covariance, sizes, announce)
+        return _hard_fit(white, labels, curve)
+    if asked is None:
+        mixture, curve = choose_mixture(white, tree, settings.min_size, announce)
+    else:
+        announce(asked)
+        mixture = fit_mixture(white, tree.cut(asked))
+        curve = [(mixture.components, mixture.bic)]
+    whiter = (white @ mixture.whitener).astype(np.float32)
+    return Fit(mixture.labels, whiter, mixture.components, curve)
+
+
+def _fit_kmeans(white: FloatArray, settings: ClusteringSettings, report: Progress) -> Fit:
+    tree, size, curve = build_tree(white), settings.components, list[tuple[int, float]]()
+    if size is None:
+        size, curve = choose_size(white, tree, settings.min_size)
+    report(f"Fitting {size} clusters")
+    labels, whiter = fit_kmeans(white, tree.cut(size))
+    return Fit(labels, whiter, int(labels.max()) + 1, curve)
+
+
+def _cut_tree(white: FloatArray, settings: ClusteringSettings, report: Progress) -> Fit:
+    tree, size, curve = build_tree(white), settings.components, list[tuple[int, float]]()
+    if size is None:
+        size, curve = choose_size(white, tree, settings.min_size)
+    report(f"Cutting the tree into {size} clusters")
+    return _hard_fit(white, tree.cut(size), curve)
+
+
+def _fit_hdbscan(white: FloatArray, settings: ClusteringSettings, report: Progress) -> Fit:
+    report("Looking for crowds of deals")
+    return _hard_fit(white, hdbscan_labels(white, settings.min_size), [])
+
+
+def _fit_dbscan(white: FloatArray, settings: ClusteringSettings, report: Progress) -> Fit:
+    report("Looking for crowds of deals")
+    return _hard_fit(white, dbscan_labels(white, settings.min_size), [])
+
+
+def _hard_fit(white: FloatArray, labels: IntArray, curve: list[tuple[int, float]]) -> Fit:
+    """Whiten the points by the clusters a method found without a covariance of its own."""
+    found = labels != NOISE
+    dense = labels.copy()
+    dense[found] = np.unique(labels[found], return_inverse=True)[1]
+    if found.any():
+        white = (white @ whitener_of_groups(white[found], dense[found])).astype(np.float32)
+    return Fit(dense, white, int(dense.max()) + 1, curve)
+
+
+_METHODS: dict[str, Callable[[FloatArray, ClusteringSettings, Progress], Fit]] = {
+    "gmm": _fit_mixture,
+    "kmeans": _fit_kmeans,
+    "hdbscan": _fit_hdbscan,
+    "dbscan": _fit_dbscan,
+    "agglomerative": _cut_tree,
+}
