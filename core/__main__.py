@@ -25,6 +25,7 @@ from core.deals import ImportResult, ReadOptions, read_deals, suggest_fields
 from core.errors import DealweaverError, ImportRefused, NeedsMapping
 from core.proposals import DEFAULT_TEMPLATE, Outcome, Proposer, RulesProposer
 from core.settings import (
+    GEMINI_MODEL,
     MEMBERSHIP_THRESHOLD,
     MIN_CLUSTER_SIZE,
     PROPOSAL_MAX_DEALS,
@@ -183,7 +184,7 @@ def _run(options: argparse.Namespace) -> int:
     creator = PackageCreator(
         key,
         DEFAULT_TEMPLATE,
-        model_name=settings.model,
+        model_name=settings.model or GEMINI_MODEL,
         embedding_model=settings.embedding_model,
         max_deals_per_cluster=options.max_size,
         min_cluster_size=options.min_size,
@@ -229,7 +230,7 @@ def _document(
             "deal_ids": list(proposal.deal_ids),
             "reasoning": proposal.reasoning,
             "cluster_id": outcome.cluster_id,
-            "proposal_source": outcome.model or outcome.source,
+            "proposal_source": outcome.proposal_source,
         }
         for outcome in result.run.outcomes
         for proposal in outcome.proposals
@@ -267,7 +268,7 @@ def _document(
             "proposer": proposer,
             "clustering": result.clustering.settings.to_dict(),
             "embedding_model": get_settings().embedding_model,
-            "model": get_settings().model if proposer == "gemini" else None,
+            "model": (get_settings().model or GEMINI_MODEL) if proposer == "gemini" else None,
         },
     }
 

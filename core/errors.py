@@ -5,6 +5,7 @@ stand on the screen as it is. Subclasses carry the data a caller needs to recove
 
     DealweaverError
     ├── SettingError            a setting has a value that cannot work
+    │   └── ProviderMissing     the library of a provider is not installed (install)
     ├── ImportRefused           a whole file cannot be read as deals
     │   └── NeedsMapping        no column is known to hold the deal id (columns, samples)
     ├── EmbeddingError
@@ -15,8 +16,13 @@ stand on the screen as it is. Subclasses carry the data a caller needs to recove
     ├── PromptError             a prompt template lacks its placeholder
     ├── ProposalError           one cluster got no usable answer
     │   ├── RetryableError      the same call may work later (retry_after_s)
-    │   ├── UnusableAnswer      a model answered, but not with packages (raw)
+    │   │   └── QuotaReached    the key's rate limit: all calls must wait
+    │   ├── RequestRefused      the service refused the request: ask in plain form
+    │   ├── TooLong             the cluster is too long for the model: ask in parts
+    │   ├── ModelGone           the service does not know the model: ask another
+    │   ├── UnusableAnswer      a model answered, but not with packages (raw, remedy)
     │   └── FatalProposalError  no cluster can succeed: stop the run
+    │       └── BudgetReached   the run has used what the analyst allowed
     ├── Cancelled               the analyst stopped a job
     ├── PackageError            an edit would leave a package in a wrong state
     ├── ExportError             an export cannot be written
@@ -26,6 +32,9 @@ stand on the screen as it is. Subclasses carry the data a caller needs to recove
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
+
+Remedy = Literal["again", "smaller", "none"]
 
 
 class DealweaverError(Exception):
@@ -34,6 +43,19 @@ class DealweaverError(Exception):
 
 class SettingError(DealweaverError):
     """A setting has a value that cannot work; the message names the setting and the choices."""
+
+
+class ProviderMissing(SettingError):
+    """The library that talks to a provider is not installed.
+
+    install: the command that installs it.
+    """
+
+    def __init__(self, provider: str, install: str) -> None:
+        super().__init__(
+            f"{provider} needs a library that is not installed: run {install}, or choose another provider."
+        )
+        self.install = install
 
 
 class ImportRefused(DealweaverError):
@@ -102,22 +124,43 @@ class RetryableError(ProposalError):
         self.retry_after_s = retry_after_s
 
 
+class QuotaReached(RetryableError):
+    """The rate limit of the key is reached: the call was refused, not tried, and all others must wait."""
+
+
+class RequestRefused(ProposalError):
+    """The service refused the form of the request; without answer schema and effort it may take it."""
+
+
+class TooLong(ProposalError):
+    """The cluster does not fit into what the model can read; a part of it may."""
+
+
+class ModelGone(ProposalError):
+    """The service does not know the model (any more)."""
+
+
 class UnusableAnswer(ProposalError):
     """A model answered, but packages cannot be read from the answer.
 
     raw: the answer as it came, kept so that an analyst can look at it.
-    ask_again: False when the service refused on purpose (safety, recitation): the same
-        question would be refused again.
+    remedy: again = ask once more; smaller = the answer was cut at its length limit, so ask
+        about fewer deals; none = the service refused on purpose (safety, recitation), and
+        would refuse the same question again.
     """
 
-    def __init__(self, message: str, *, raw: str = "", ask_again: bool = True) -> None:
+    def __init__(self, message: str, *, raw: str = "", remedy: Remedy = "again") -> None:
         super().__init__(message)
         self.raw = raw
-        self.ask_again = ask_again
+        self.remedy: Remedy = remedy
 
 
 class FatalProposalError(ProposalError):
     """No cluster can succeed (wrong key, no permission, model gone): the run stops."""
+
+
+class BudgetReached(FatalProposalError):
+    """The run has made the calls, or used the tokens or the money, that the analyst allowed it."""
 
 
 class Cancelled(DealweaverError):

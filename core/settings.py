@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 from tomllib import TOMLDecodeError
+from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
@@ -20,6 +21,8 @@ from pydantic_settings import (
 )
 
 from core.errors import SettingError
+
+ProviderName = Literal["gemini", "openai", "anthropic", "ollama"]
 
 EMBEDDING_MODEL = "all-MiniLM-L6-v2"
 EMBEDDING_DIMENSIONS = 384
@@ -37,9 +40,19 @@ GEMINI_MODEL = "gemini-2.5-flash"
 # Used once per run when the requested model answers 404 (it is due to retire in December 2026).
 GEMINI_SUCCESSOR = "gemini-3.5-flash-lite"
 GEMINI_BASE_URL = "https://generativelanguage.googleapis.com"
+OPENAI_BASE_URL = "https://api.openai.com/v1"
+ANTHROPIC_BASE_URL = "https://api.anthropic.com"
+OLLAMA_BASE_URL = "http://127.0.0.1:11434"
 TEMPERATURE = 0.5
+# What PackageCreator promises: one call and two more, of this long each.
 CALL_TIMEOUT_S = 60.0
 CALL_RETRIES = 2
+# What the app and the command line allow a cluster: calls that may fail on the way, answers that may
+# be unusable, and wall time in seconds of one call and of all its calls together.
+TRANSPORT_ATTEMPTS = 4
+CONTENT_ATTEMPTS = 2
+APP_CALL_TIMEOUT_S = 45.0
+CLUSTER_DEADLINE_S = 180.0
 
 # A package of fewer deals is not worth a deal id of its own (domain rule: 3-15 deals are typical).
 MIN_PACKAGE_DEALS = 3
@@ -89,10 +102,31 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("GEMINI_API_KEY", "GOOGLE_API_KEY"),
         description="Google Gemini key; without one the rules proposer is used.",
     )
+    openai_api_key: SecretStr | None = Field(
+        None, validation_alias="OPENAI_API_KEY", description="OpenAI key, for the provider openai."
+    )
+    anthropic_api_key: SecretStr | None = Field(
+        None, validation_alias="ANTHROPIC_API_KEY", description="Anthropic key, for the provider anthropic."
+    )
     gemini_base_url: str = Field(
         GEMINI_BASE_URL,
         validation_alias="DEALWEAVER_GEMINI_BASE_URL",
         description="Where Gemini calls go: https, or http on this machine only.",
+    )
+    openai_base_url: str = Field(
+        OPENAI_BASE_URL,
+        validation_alias="DEALWEAVER_OPENAI_BASE_URL",
+        description="Where OpenAI calls go: https, or http on this machine only.",
+    )
+    anthropic_base_url: str = Field(
+        ANTHROPIC_BASE_URL,
+        validation_alias="DEALWEAVER_ANTHROPIC_BASE_URL",
+        description="Where Anthropic calls go: https, or http on this machine only.",
+    )
+    ollama_base_url: str = Field(
+        OLLAMA_BASE_URL,
+        validation_alias="DEALWEAVER_OLLAMA_BASE_URL",
+        description="Where the Ollama server listens: http on this machine, or https.",
     )
     home: Path = Field(
         Path(".dealweaver"),
@@ -109,8 +143,15 @@ class Settings(BaseSettings):
         validation_alias="DEALWEAVER_EMBEDDING_MODEL",
         description="Name of a sentence-transformers model, or the path of a local folder.",
     )
-    model: str = Field(
-        GEMINI_MODEL, validation_alias="DEALWEAVER_MODEL", description="Gemini model for proposals."
+    provider: ProviderName = Field(
+        "gemini",
+        validation_alias="DEALWEAVER_PROVIDER",
+        description="The service that is asked for proposals.",
+    )
+    model: str | None = Field(
+        None,
+        validation_alias="DEALWEAVER_MODEL",
+        description="Model for proposals; default: that of the provider.",
     )
     requests_per_minute: int = Field(
         0,
@@ -121,23 +162,42 @@ class Settings(BaseSettings):
     workers: int = Field(
         8,
         ge=1,
-        le=16,
+        le=8,
         validation_alias="DEALWEAVER_WORKERS",
         description="Model calls under way at the same time.",
+    )
+    max_calls: int | None = Field(
+        None,
+        ge=1,
+        validation_alias="DEALWEAVER_MAX_CALLS",
+        description="Model calls after which a proposal run stops; default: no limit.",
+    )
+    max_tokens: int | None = Field(
+        None,
+        ge=1,
+        validation_alias="DEALWEAVER_MAX_TOKENS",
+        description="Tokens, read and written together, after which a proposal run stops; default: no limit.",
+    )
+    max_usd: float | None = Field(
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        validation_alias="DEALWEAVER_MAX_USD",
+        description="Estimated US dollars after which a proposal run stops; default: no limit.",
     )
     upload_mb: int = Field(
         25, ge=1, validation_alias="DEALWEAVER_UPLOAD_MB", description="Largest deal file in MB."
     )
 
-    @field_validator("gemini_api_key", mode="before")
+    @field_validator("gemini_api_key", "openai_api_key", "anthropic_api_key", mode="before")
     @classmethod
     def _blank_key_is_no_key(cls, value: object) -> object:
         text = value.get_secret_value() if isinstance(value, SecretStr) else value
         return (text.strip() or None) if isinstance(text, str) else value
 
-    @field_validator("gemini_base_url")
+    @field_validator("gemini_base_url", "openai_base_url", "anthropic_base_url", "ollama_base_url")
     @classmethod
-    def _key_travels_safely(cls, value: str) -> str:
+    def _calls_travel_safely(cls, value: str) -> str:
         parts = urlsplit(value)
         local = parts.hostname in {"127.0.0.1", "localhost", "::1"}
         if parts.scheme != "https" and not (parts.scheme == "http" and local):

@@ -34,7 +34,7 @@ from core.proposals import (
     Proposer,
     RulesProposer,
 )
-from core.settings import get_settings
+from core.settings import GEMINI_MODEL, get_settings
 from core.workspace import JobContext, propose_packages
 from pages._shared import shell, state, tables
 from pages._shared.preferences import MODEL, PROMPT
@@ -57,7 +57,7 @@ def _proposer(name: str) -> Proposer:
     return GeminiProposer(
         settings.gemini_api_key,
         PromptTemplate(workspace().preference(PROMPT, DEFAULT_TEMPLATE)),
-        model=workspace().preference(MODEL, settings.model),
+        model=workspace().preference(MODEL, settings.model or GEMINI_MODEL),
         base_url=settings.gemini_base_url,
     )
 

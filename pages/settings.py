@@ -18,7 +18,7 @@ from core.proposals import (
     build_prompt,
     run_proposals,
 )
-from core.settings import get_settings
+from core.settings import GEMINI_MODEL, get_settings
 from pages._shared import shell, state
 from pages._shared.preferences import MODEL, PROMPT
 from pages._shared.services import workspace
@@ -51,7 +51,7 @@ def _test_key() -> None:
     proposer = GeminiProposer(
         settings.gemini_api_key,
         PromptTemplate(),
-        model=workspace().preference(MODEL, settings.model),
+        model=workspace().preference(MODEL, settings.model or GEMINI_MODEL),
         base_url=settings.gemini_base_url,
         timeout_s=20,
     )
@@ -81,14 +81,14 @@ def _key() -> None:
 def _save_model() -> None:
     name = st.session_state["model_name"].strip()
     workspace().set_preference(MODEL, name or None)
-    state.tell(f"Saved: model {name or get_settings().model}.")
+    state.tell(f"Saved: model {name or get_settings().model or GEMINI_MODEL}.")
 
 
 def _model() -> None:
     left, right = st.columns([3, 1], vertical_alignment="bottom")
     left.text_input(
         "Model",
-        workspace().preference(MODEL, get_settings().model),
+        workspace().preference(MODEL, get_settings().model or GEMINI_MODEL),
         key="model_name",
         help="The temperature of 0.5 is sent to 2.5 models only; newer ones do not take one.",
     )

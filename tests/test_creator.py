@@ -207,7 +207,7 @@ def test_template_without_one_placeholder_is_refused_at_once(template):
 @pytest.mark.parametrize(
     ("changes", "error", "sentence"),
     [
-        ({"clustering_method": "dbscan"}, ClusteringError, "dbscan"),
+        ({"clustering_method": "spectral"}, ClusteringError, "spectral"),
         ({"max_deals_per_cluster": 2}, ClusteringError, "largest cluster size"),
         ({"min_cluster_size": 0}, ClusteringError, "smallest cluster size"),
         ({"probability_threshold": 0.0}, ClusteringError, "threshold"),

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from core import settings as settings_module
 from core.errors import SettingError
@@ -27,8 +28,10 @@ def test_settings_work_without_any_environment(monkeypatch):
     assert found.home == Path(".dealweaver")
     assert found.workspace_url == "sqlite:///.dealweaver/workspace.db"
     assert found.embedding_model == EMBEDDING_MODEL == "all-MiniLM-L6-v2"
-    assert found.model == GEMINI_MODEL == "gemini-2.5-flash"
+    assert (found.provider, found.model, GEMINI_MODEL) == ("gemini", None, "gemini-2.5-flash")
     assert found.gemini_base_url == GEMINI_BASE_URL
+    assert found.ollama_base_url.startswith("http://127.0.0.1:")
+    assert (found.max_calls, found.max_tokens, found.max_usd) == (None, None, None)
     assert (found.workers, found.upload_mb, found.requests_per_minute) == (8, 25, 0)
     assert found.gemini_api_key is None
     assert not found.has_key
@@ -39,6 +42,8 @@ def test_defaults_are_those_of_the_documented_architecture():
     assert (CLUSTERING_MAX_DEALS, PROPOSAL_MAX_DEALS, settings_module.MIN_CLUSTER_SIZE) == (30, 25, 5)
     assert (settings_module.TEMPERATURE, settings_module.CALL_TIMEOUT_S) == (0.5, 60.0)
     assert settings_module.CALL_RETRIES == 2
+    assert (settings_module.TRANSPORT_ATTEMPTS, settings_module.CONTENT_ATTEMPTS) == (4, 2)
+    assert (settings_module.APP_CALL_TIMEOUT_S, settings_module.CLUSTER_DEADLINE_S) == (45.0, 180.0)
 
 
 @pytest.mark.parametrize(
@@ -48,10 +53,29 @@ def test_defaults_are_those_of_the_documented_architecture():
         ("DEALWEAVER_DATABASE_URL", "postgresql://db/dw", "workspace_url", "postgresql://db/dw"),
         ("DEALWEAVER_EMBEDDING_MODEL", "./model", "embedding_model", "./model"),
         ("DEALWEAVER_MODEL", "gemini-x", "model", "gemini-x"),
+        ("DEALWEAVER_PROVIDER", "ollama", "provider", "ollama"),
+        ("DEALWEAVER_MAX_CALLS", "40", "max_calls", 40),
+        ("DEALWEAVER_MAX_TOKENS", "100000", "max_tokens", 100_000),
+        ("DEALWEAVER_MAX_USD", "0.25", "max_usd", 0.25),
         ("DEALWEAVER_REQUESTS_PER_MINUTE", "15", "requests_per_minute", 15),
         ("DEALWEAVER_WORKERS", "4", "workers", 4),
         ("DEALWEAVER_UPLOAD_MB", "100", "upload_mb", 100),
         ("DEALWEAVER_GEMINI_BASE_URL", "https://proxy.example/", "gemini_base_url", "https://proxy.example"),
+        (
+            "DEALWEAVER_OPENAI_BASE_URL",
+            "https://proxy.example/v1/",
+            "openai_base_url",
+            "https://proxy.example/v1",
+        ),
+        (
+            "DEALWEAVER_ANTHROPIC_BASE_URL",
+            "https://proxy.example",
+            "anthropic_base_url",
+            "https://proxy.example",
+        ),
+        ("DEALWEAVER_OLLAMA_BASE_URL", "http://localhost:9", "ollama_base_url", "http://localhost:9"),
+        ("OPENAI_API_KEY", f" {KEY}\n", "openai_api_key", SecretStr(KEY)),
+        ("ANTHROPIC_API_KEY", f"{KEY} ", "anthropic_api_key", SecretStr(KEY)),
         ("GEMINI_API_KEY", KEY, "has_key", True),
         ("GOOGLE_API_KEY", f" {KEY}\n", "has_key", True),
     ],
@@ -69,7 +93,9 @@ def test_names_of_the_environment_are_complete_sorted_and_marked_as_ours():
     assert all(name.startswith("DEALWEAVER_") or name.endswith("_API_KEY") for name in found)
 
 
-@pytest.mark.parametrize("field", sorted(set(Settings.model_fields) - {"gemini_api_key"}))
+@pytest.mark.parametrize(
+    "field", sorted({name for name in Settings.model_fields if not name.endswith("_api_key")})
+)
 def test_variable_named_like_a_field_belongs_to_others(monkeypatch, field):
     monkeypatch.delenv("DEALWEAVER_HOME")
     before = load_settings()
@@ -86,9 +112,11 @@ def test_blank_variable_counts_as_not_set(monkeypatch, name):
 
 
 @pytest.mark.parametrize("blank", [" ", "\n", "\t "])
-def test_key_of_blanks_is_no_key(monkeypatch, blank):
-    monkeypatch.setenv("GEMINI_API_KEY", blank)
-    assert not load_settings().has_key
+@pytest.mark.parametrize("name", ["GEMINI_API_KEY", "OPENAI_API_KEY", "ANTHROPIC_API_KEY"])
+def test_key_of_blanks_is_no_key(monkeypatch, name, blank):
+    monkeypatch.setenv(name, blank)
+    found = load_settings()
+    assert (found.gemini_api_key, found.openai_api_key, found.anthropic_api_key) == (None, None, None)
 
 
 def test_blank_first_name_leaves_the_key_to_the_second(monkeypatch):
@@ -104,7 +132,8 @@ def test_first_name_of_the_key_wins(monkeypatch):
 
 
 def test_key_is_never_shown(monkeypatch):
-    monkeypatch.setenv("GEMINI_API_KEY", KEY)
+    for name in ("GEMINI_API_KEY", "OPENAI_API_KEY", "ANTHROPIC_API_KEY"):
+        monkeypatch.setenv(name, KEY)
     found = load_settings()
     assert KEY not in f"{found!r} {found} {found.model_dump()} {found.model_dump_json()}"
 
@@ -121,11 +150,20 @@ def test_settings_cannot_be_changed():
     ("name", "text"),
     [
         ("DEALWEAVER_WORKERS", "0"),
-        ("DEALWEAVER_WORKERS", "17"),
+        ("DEALWEAVER_WORKERS", "9"),
         ("DEALWEAVER_WORKERS", "many"),
         ("DEALWEAVER_UPLOAD_MB", "0"),
         ("DEALWEAVER_UPLOAD_MB", "1.5"),
         ("DEALWEAVER_REQUESTS_PER_MINUTE", "-1"),
+        ("DEALWEAVER_PROVIDER", "other"),
+        ("DEALWEAVER_MAX_CALLS", "0"),
+        ("DEALWEAVER_MAX_TOKENS", "-5"),
+        ("DEALWEAVER_MAX_USD", "0"),
+        ("DEALWEAVER_MAX_USD", "inf"),
+        ("DEALWEAVER_MAX_USD", "nan"),
+        ("DEALWEAVER_OPENAI_BASE_URL", "http://openai.example"),
+        ("DEALWEAVER_ANTHROPIC_BASE_URL", "anthropic.example"),
+        ("DEALWEAVER_OLLAMA_BASE_URL", "http://10.0.0.1:11434"),
         ("DEALWEAVER_GEMINI_BASE_URL", "http://gemini.example"),
         ("DEALWEAVER_GEMINI_BASE_URL", "ftp://127.0.0.1"),
         ("DEALWEAVER_GEMINI_BASE_URL", "gemini.example"),

@@ -2,22 +2,30 @@
 
 from core.proposals.gemini import GeminiProposer
 from core.proposals.model import (
+    FIRST_CALL,
     Answer,
+    AskContext,
+    Claim,
     DealGroup,
     Outcome,
     Proposal,
     ProposalRun,
     Proposer,
+    Recorder,
+    Reply,
     Unpackaged,
     Usage,
 )
 from core.proposals.prompt import DEFAULT_TEMPLATE, PromptTemplate, build_prompt
-from core.proposals.rules import RulesProposer
+from core.proposals.rules import RulesProposer, is_rules_source, rules_label
 from core.proposals.runner import Limits, run_proposals
 
 __all__ = [
     "DEFAULT_TEMPLATE",
+    "FIRST_CALL",
     "Answer",
+    "AskContext",
+    "Claim",
     "DealGroup",
     "GeminiProposer",
     "Limits",
@@ -26,9 +34,13 @@ __all__ = [
     "Proposal",
     "ProposalRun",
     "Proposer",
+    "Recorder",
+    "Reply",
     "RulesProposer",
     "Unpackaged",
     "Usage",
     "build_prompt",
+    "is_rules_source",
+    "rules_label",
     "run_proposals",
 ]

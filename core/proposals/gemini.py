@@ -9,15 +9,25 @@ from __future__ import annotations
 import logging
 import re
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
-from core.errors import FatalProposalError, ProposalError, RetryableError, UnusableAnswer
+from core.deals import content_hash
+from core.errors import (
+    FatalProposalError,
+    ModelGone,
+    ProposalError,
+    QuotaReached,
+    RequestRefused,
+    RetryableError,
+    UnusableAnswer,
+)
 from core.proposals.answer import validate_answer
-from core.proposals.model import Answer, DealGroup, Usage
+from core.proposals.model import FIRST_CALL, Answer, AskContext, DealGroup, Reply, Usage
 from core.proposals.prompt import ANSWER_SCHEMA, Prompt, PromptTemplate, build_prompt
 from core.settings import CALL_TIMEOUT_S, GEMINI_BASE_URL, GEMINI_MODEL, GEMINI_SUCCESSOR, TEMPERATURE
 
@@ -29,10 +39,6 @@ _log = logging.getLogger(__name__)
 
 # Ten times the largest context of 2026.
 _MOST_TOKENS = 10_000_000
-
-
-class ModelGoneError(ProposalError):
-    """The service does not know the model (any more)."""
 
 
 class GeminiProposer:
@@ -69,34 +75,54 @@ class GeminiProposer:
         """The model that was asked for; `Answer.model` says which one answered."""
         return self._requested
 
-    def propose(self, group: DealGroup) -> Answer:
-        """Ask once for one cluster. Raises RetryableError, UnusableAnswer or FatalProposalError."""
+    def propose(self, group: DealGroup, context: AskContext = FIRST_CALL) -> Answer:
+        """Ask once for one cluster. Raises ProposalError of the kind that says what may help."""
         prompt = build_prompt(group, self._template)
         model = self._model
         try:
-            return self._ask(prompt, model)
-        except ModelGoneError as gone:
+            return self._ask(prompt, model, context)
+        except ModelGone as gone:
             if self._successor is None or self._successor == model:
                 raise FatalProposalError(f"{gone} Choose another model in Settings.") from gone
-            return self._ask_successor(prompt, self._successor, gone)
+            return self._ask_successor(prompt, self._successor, context, gone)
 
-    def _ask_successor(self, prompt: Prompt, successor: str, gone: ModelGoneError) -> Answer:
+    def _ask_successor(self, prompt: Prompt, successor: str, context: AskContext, gone: ModelGone) -> Answer:
         if self._model != successor:
             _log.warning("%s Asking %s instead.", gone, successor)
             self._model = successor
         try:
-            return self._ask(prompt, successor)
-        except ModelGoneError as error:
+            return self._ask(prompt, successor, context)
+        except ModelGone as error:
             raise FatalProposalError(f"{gone} {error} Choose another model in Settings.") from error
 
-    def _ask(self, prompt: Prompt, model: str) -> Answer:
-        reply = self._call(prompt, model)
-        answered = str(reply.response_metadata.get("model_name") or model)
+    def _ask(self, prompt: Prompt, model: str, context: AskContext) -> Answer:
+        reply = self._reply(prompt, model)
+        context.note(reply)
         answer = validate_answer(_complete_text(reply), prompt.aliases)
         issues = answer.issues
-        if answered != self._requested:
-            issues = (*issues, f"{answered} answered in place of {self._requested}.")
-        return replace(answer, usage=_usage(reply), model=answered, issues=issues)
+        if reply.answered_model != self._requested:
+            issues = (*issues, f"{reply.answered_model} answered in place of {self._requested}.")
+        return replace(
+            answer,
+            issues=issues,
+            usage=reply.usage,
+            model=reply.answered_model,
+            requested_model=reply.requested_model,
+            latency_s=reply.latency_s,
+        )
+
+    def _reply(self, prompt: Prompt, model: str) -> Reply:
+        started_s = time.monotonic()
+        message = self._call(prompt, model)
+        return Reply(
+            text=str(message.text),
+            finish_reason=_finish_reason(message),
+            requested_model=self._requested,
+            answered_model=str(message.response_metadata.get("model_name") or model),
+            usage=_usage(message),
+            latency_s=time.monotonic() - started_s,
+            prompt_hash=content_hash([prompt.system, prompt.human]),
+        )
 
     def _call(self, prompt: Prompt, model: str) -> AIMessage:
         import httpx
@@ -167,35 +193,40 @@ def _usable_key(key: str) -> str:
     return stripped
 
 
-def _complete_text(reply: AIMessage) -> str:
+def _complete_text(reply: Reply) -> str:
     """Return the text of a reply that ended by itself. Raises UnusableAnswer or RetryableError."""
-    text = str(reply.text)
-    reason = str(reply.response_metadata.get("finish_reason") or _block_reason(reply) or "")
-    if not reason:
+    reason = reply.finish_reason
+    if reason is None:
         # The client takes an empty body, or a proxy's own JSON, for an answer without candidates.
         raise RetryableError(_NO_ANSWER)
     if reason == "MAX_TOKENS":
-        raise UnusableAnswer("Gemini's answer was cut at its length limit: use smaller clusters.", raw=text)
+        raise UnusableAnswer(
+            "Gemini's answer was cut at its length limit: use smaller clusters.",
+            raw=reply.text,
+            remedy="smaller",
+        )
     if reason != "STOP":
         raise UnusableAnswer(
             f"Gemini refused to answer for this cluster ({reason}): build it by rules or by hand.",
-            raw=text,
-            ask_again=False,
+            raw=reply.text,
+            remedy="none",
         )
-    if not text.strip():
+    if not reply.text.strip():
         raise UnusableAnswer("Gemini's answer was empty: try again.")
-    return text
+    return reply.text
 
 
-def _block_reason(reply: AIMessage) -> str | None:
-    """Return why the prompt itself was blocked, None when it was not."""
-    feedback = reply.response_metadata.get("prompt_feedback")
+def _finish_reason(message: AIMessage) -> str | None:
+    """Return why the model stopped or the prompt was blocked, None without an answer."""
+    if stopped := message.response_metadata.get("finish_reason"):
+        return str(stopped)
+    feedback = message.response_metadata.get("prompt_feedback")
     reason = feedback.get("block_reason") if isinstance(feedback, Mapping) else None
     return str(getattr(reason, "value", reason)) if reason else None
 
 
-def _usage(reply: AIMessage) -> Usage:
-    usage: Mapping[str, Any] = reply.usage_metadata or {}
+def _usage(message: AIMessage) -> Usage:
+    usage: Mapping[str, Any] = message.usage_metadata or {}
     return Usage(_tokens(usage.get("input_tokens")), _tokens(usage.get("output_tokens")))
 
 
@@ -287,7 +318,7 @@ def _key_refused(_: _Failure) -> ProposalError:
 
 
 def _model_gone(failure: _Failure) -> ProposalError:
-    return ModelGoneError(f"Gemini does not know the model {failure.model!r}.")
+    return ModelGone(f"Gemini does not know the model {failure.model!r}.")
 
 
 def _rate_limited(failure: _Failure) -> ProposalError:
@@ -295,14 +326,14 @@ def _rate_limited(failure: _Failure) -> ProposalError:
         return FatalProposalError(
             "Gemini's daily quota of this key is used up: go on tomorrow, or use the rules proposer."
         )
-    return RetryableError(
+    return QuotaReached(
         "Gemini's rate limit is reached: set DEALWEAVER_REQUESTS_PER_MINUTE to the limit of your key.",
         retry_after_s=failure.retry_after_s,
     )
 
 
 def _refused(failure: _Failure) -> ProposalError:
-    return ProposalError(f"Gemini refused the request ({failure.detail}): check the model in Settings.")
+    return RequestRefused(f"Gemini refused the request ({failure.detail}): check the model in Settings.")
 
 
 def _trouble(failure: _Failure) -> ProposalError:

@@ -17,10 +17,11 @@ from core.deals import Deal
 from core.deals.facts import UNKNOWN_CURRENCY, facts_of, mix
 from core.deals.vocabulary import garm_risk
 from core.proposals.answer import NAME_LIMIT, clean_text
-from core.proposals.model import Answer, DealGroup, Proposal, Unpackaged
+from core.proposals.model import FIRST_CALL, Answer, AskContext, DealGroup, Proposal, Unpackaged
 from core.settings import MIN_PACKAGE_DEALS
 
 SOURCE = "Rules (no AI)"
+_STAND_IN = "Rules (AI failed: "
 
 _MAX_PACKAGES = 6
 # More deals than this add nothing to a package's score: 3-15 deals are a typical package.
@@ -36,6 +37,16 @@ _VAGUE_TIERS = frozenset({"Genres"})
 _SUBJECTS = frozenset({"vertical", "audience"})
 
 
+def rules_label(reason: str) -> str:
+    """Return the label of packages that rules made because a model failed; reason: one sentence."""
+    return f"{_STAND_IN}{clean_text(reason.rstrip('. '), NAME_LIMIT)})"
+
+
+def is_rules_source(source: str) -> bool:
+    """Whether this label of who proposed says that it was the rules, for whatever reason."""
+    return source == SOURCE or source.startswith(_STAND_IN)
+
+
 @dataclass(frozen=True, slots=True)
 class RulesProposer:
     """Proposes packages by facets; needs no key and no network, and always answers."""
@@ -45,7 +56,7 @@ class RulesProposer:
         """The label that says no model was used."""
         return SOURCE
 
-    def propose(self, group: DealGroup) -> Answer:
+    def propose(self, group: DealGroup, context: AskContext = FIRST_CALL) -> Answer:  # noqa: ARG002  (no call)
         """Return at most six packages of at least three deals; the rest is listed with its reason."""
         deals = sorted(group.deals, key=lambda deal: deal.deal_id)
         sellable = [deal for deal in deals if _risk(deal) != "Floor"]
@@ -88,7 +99,7 @@ def _choose(deals: Sequence[Deal]) -> list[list[Deal]]:
             if best is None:
                 break
             left -= {deal.deal_id for deal in best}
-            same = next((one for one in chosen if _name(one) == _name(best) and _fits(one, best)), None)
+            same = next((one for one in chosen if name_of(one) == name_of(best) and _fits(one, best)), None)
             if same is None:
                 chosen.append(best)
             else:
@@ -106,7 +117,7 @@ def _fits(members: Sequence[Deal], guests: Sequence[Deal]) -> bool:
     return (
         bool(frozenset.intersection(*map(_subjects, together)))
         and sum(map(bool, _by_risk(together))) == 1
-        and _name(together) == _name(members)
+        and name_of(together) == name_of(members)
     )
 
 
@@ -211,10 +222,10 @@ def _format(deal: Deal) -> str:
 
 
 def _proposal(members: Sequence[Deal]) -> Proposal:
-    return Proposal(_name(members), tuple(deal.deal_id for deal in members), _reasoning(members))
+    return Proposal(name_of(members), tuple(deal.deal_id for deal in members), _reasoning(members))
 
 
-def _name(members: Sequence[Deal]) -> str:
+def name_of(members: Sequence[Deal]) -> str:
     """Write "[Quality] [Vertical/Audience] [Format] Package" from words that most deals carry."""
     facts = facts_of(members)
     formats = mix(members, lambda deal: (_format(deal),))

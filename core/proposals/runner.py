@@ -15,16 +15,15 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 from core.errors import FatalProposalError, ProposalError, RetryableError, UnusableAnswer
-from core.proposals.model import Answer, DealGroup, Outcome, ProposalRun, Proposer
-from core.settings import CALL_RETRIES, CALL_TIMEOUT_S
+from core.proposals.model import Answer, AskContext, DealGroup, Outcome, ProposalRun, Proposer
+from core.settings import CALL_RETRIES, CALL_TIMEOUT_S, CONTENT_ATTEMPTS
 
 _log = logging.getLogger(__name__)
 
-# Attempts whose answer came but could not be used; asking more often has not been seen to help.
-_CONTENT_ATTEMPTS = 2
 _BACKOFF_BASE_S = 1.0
 _BACKOFF_CAP_S = 30.0
 # A service that asks for more is out of quota for the day rather than busy.
@@ -165,7 +164,7 @@ def _react(error: ProposalError, contents: int) -> Reaction:
         return "stop"
     if isinstance(error, RetryableError):
         return "again"
-    if isinstance(error, UnusableAnswer) and error.ask_again and contents < _CONTENT_ATTEMPTS:
+    if isinstance(error, UnusableAnswer) and error.remedy != "none" and contents < CONTENT_ATTEMPTS:
         return "again"
     return "give_up"
 
@@ -179,7 +178,8 @@ def _one_cluster(group: DealGroup, proposer: Proposer, limits: Limits, gate: Gat
         if not gate.enter(stop):
             return replace(failed, status="not_sent", error=stop.reason)
         try:
-            answer = _with_deadline(lambda: proposer.propose(group), limits.call_timeout_s, stop)
+            call = partial(proposer.propose, group, AskContext(attempt))
+            answer = _with_deadline(call, limits.call_timeout_s, stop)
         except ProposalError as error:
             contents += isinstance(error, UnusableAnswer)
             stop.note_call(
@@ -218,6 +218,9 @@ def _done(blank: Outcome, answer: Answer, attempts: int) -> Outcome:
         model=answer.model,
         attempts=attempts,
         raw=answer.raw,
+        requested_model=answer.requested_model,
+        latency_s=answer.latency_s,
+        cached=answer.cached,
     )
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from core.deals import Deal, Taxonomy
-from core.proposals import Answer, DealGroup, Proposal
+from core.proposals import FIRST_CALL, Answer, AskContext, DealGroup, Proposal
 
 __all__ = ["Attempt", "ScriptedProposer", "Step", "deal_of", "group_of", "one_package"]
 
@@ -50,6 +50,7 @@ class Attempt:
     cluster_id: str
     started_s: float
     thread: str
+    context: AskContext
 
 
 class ScriptedProposer:
@@ -80,10 +81,11 @@ class ScriptedProposer:
         with self._lock:
             return tuple(self._history)
 
-    def propose(self, group: DealGroup) -> Answer:
+    def propose(self, group: DealGroup, context: AskContext = FIRST_CALL) -> Answer:
         """Play the next step for this cluster."""
         with self._lock:
-            self._history.append(Attempt(group.id, time.monotonic(), threading.current_thread().name))
+            thread = threading.current_thread().name
+            self._history.append(Attempt(group.id, time.monotonic(), thread, context))
             script = self._script[group.id]
             step = script.popleft() if script else self.always
             self._running += 1

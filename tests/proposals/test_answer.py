@@ -297,7 +297,7 @@ def test_unusable_answer_is_refused_and_kept(text: str) -> None:
     with pytest.raises(UnusableAnswer) as caught:
         validate_answer(text, ALIASES)
     assert caught.value.raw == text
-    assert caught.value.ask_again
+    assert caught.value.remedy == "again"
 
 
 # --- cut answers ------------------------------------------------------------------------------

@@ -10,8 +10,24 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from core.errors import FatalProposalError
-from core.proposals import DealGroup, GeminiProposer, Limits, PromptTemplate, ProposalRun, run_proposals
+from core.errors import (
+    FatalProposalError,
+    ProposalError,
+    QuotaReached,
+    RequestRefused,
+    RetryableError,
+    UnusableAnswer,
+)
+from core.proposals import (
+    AskContext,
+    DealGroup,
+    GeminiProposer,
+    Limits,
+    PromptTemplate,
+    ProposalRun,
+    run_proposals,
+)
+from core.proposals import Reply as ModelReply
 from core.proposals.prompt import ANSWER_SCHEMA
 from core.settings import GEMINI_BASE_URL, GEMINI_MODEL, GEMINI_SUCCESSOR
 from tests.fakes.faults import FAULTS, Fault, Reply
@@ -303,6 +319,69 @@ def test_tokens_are_counted(server: FakeGemini) -> None:
     assert usage.input_tokens is not None
     assert usage.output_tokens is not None
     assert usage.input_tokens > usage.output_tokens > 0
+
+
+def test_reply_is_noted_as_it_came_and_its_answer_says_who_and_how_long(server: FakeGemini) -> None:
+    noted: list[ModelReply] = []
+    answer = proposer_for(server).propose(GROUPS[0], AskContext(note=noted.append))
+    proposer_for(server).propose(GROUPS[0], AskContext(note=noted.append))
+    proposer_for(server).propose(GROUPS[1], AskContext(note=noted.append))
+    reply, same, other = noted
+    assert (reply.text, reply.usage, reply.finish_reason) == (answer.raw, answer.usage, "STOP")
+    assert (answer.requested_model, answer.model) == (reply.requested_model, reply.answered_model)
+    assert answer.latency_s == reply.latency_s > 0
+    assert reply.prompt_hash == same.prompt_hash != other.prompt_hash
+
+
+@pytest.mark.parametrize(
+    ("fault", "finish_reason", "error"),
+    [
+        ("cut_json", "STOP", UnusableAnswer),
+        ("max_tokens_cut", "MAX_TOKENS", UnusableAnswer),
+        ("safety_stop", "SAFETY", UnusableAnswer),
+        ("no_candidates", None, RetryableError),
+    ],
+)
+def test_unusable_reply_is_noted_before_it_is_refused(
+    server: FakeGemini, fault: str, finish_reason: str | None, error: type[ProposalError]
+) -> None:
+    server.fail(fault, always=True)
+    noted: list[ModelReply] = []
+    with pytest.raises(error):
+        proposer_for(server).propose(GROUPS[0], AskContext(note=noted.append))
+    (reply,) = noted
+    assert reply.finish_reason == finish_reason
+
+
+def test_successors_reply_names_both_models(server: FakeGemini) -> None:
+    server.fail("404_model", model=GEMINI_MODEL)
+    noted: list[ModelReply] = []
+    answer = proposer_for(server).propose(GROUPS[0], AskContext(note=noted.append))
+    (reply,) = noted
+    assert (reply.requested_model, reply.answered_model) == (GEMINI_MODEL, GEMINI_SUCCESSOR)
+    assert (answer.requested_model, answer.model) == (GEMINI_MODEL, GEMINI_SUCCESSOR)
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "remedy"),
+    [
+        ("429", QuotaReached, None),
+        ("429_with_delay", QuotaReached, None),
+        ("schema_400", RequestRefused, None),
+        ("max_tokens_cut", UnusableAnswer, "smaller"),
+        ("max_tokens_empty", UnusableAnswer, "smaller"),
+        ("recitation_stop", UnusableAnswer, "none"),
+        ("blocked_prompt", UnusableAnswer, "none"),
+        ("cut_json", UnusableAnswer, "again"),
+    ],
+)
+def test_error_says_what_may_help(
+    server: FakeGemini, fault: str, error: type[ProposalError], remedy: str | None
+) -> None:
+    server.fail(fault, always=True)
+    with pytest.raises(error) as caught:
+        proposer_for(server).propose(GROUPS[0])
+    assert getattr(caught.value, "remedy", None) == remedy
 
 
 @pytest.mark.parametrize(

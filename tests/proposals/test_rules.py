@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from core.deals import Audience, Commercial, Deal, Safety, Taxonomy
 from core.deals.vocabulary import garm_risk
-from core.proposals import Answer, DealGroup, Proposal, RulesProposer
+from core.proposals import Answer, DealGroup, Proposal, RulesProposer, is_rules_source, rules_label
 from tests.fakes.proposers import deal_of, group_of
 
 VERTICALS = ("Sports", "News", "Travel")
@@ -231,6 +231,36 @@ def test_format_shared_by_most_is_named_when_the_devices_differ() -> None:
 def test_label_says_that_no_model_was_used() -> None:
     assert RulesProposer().source == "Rules (no AI)"
     assert propose(group_of("News", 5).deals).model is None
+
+
+@pytest.mark.parametrize(
+    ("reason", "label"),
+    [
+        (
+            "Gemini is in trouble: try again later.",
+            "Rules (AI failed: Gemini is in trouble: try again later)",
+        ),
+        ("two\nlines", "Rules (AI failed: two lines)"),
+    ],
+)
+def test_label_of_rules_in_place_of_a_model_says_why(reason: str, label: str) -> None:
+    assert rules_label(reason) == label
+    assert len(rules_label("long " * 500)) < 150
+
+
+@pytest.mark.parametrize(
+    ("source", "by_rules"),
+    [
+        ("Rules (no AI)", True),
+        (rules_label("busy"), True),
+        (rules_label(""), True),
+        ("gemini-2.5-flash", False),
+        ("Analyst", False),
+        ("", False),
+    ],
+)
+def test_labels_of_rules_are_told_from_others(source: str, by_rules: bool) -> None:
+    assert is_rules_source(source) is by_rules
 
 
 # --- the sample data --------------------------------------------------------------------------

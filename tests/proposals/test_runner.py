@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -16,7 +17,8 @@ from tests.fakes.proposers import ScriptedProposer, group_of, one_package
 
 BUSY = RetryableError("busy", retry_after_s=0.0)
 DAMAGED = UnusableAnswer("damaged", raw="{raw")
-REFUSED = UnusableAnswer("refused", raw="", ask_again=False)
+REFUSED = UnusableAnswer("refused", raw="", remedy="none")
+CUT = UnusableAnswer("cut", raw="{raw", remedy="smaller")
 
 
 def groups_of(count: int) -> list[DealGroup]:
@@ -116,11 +118,12 @@ def test_outcome_keeps_what_the_answer_said() -> None:
     group = group_of("News", 4)
     answer = RulesProposer().propose(group)
     proposer = ScriptedProposer(
-        always=Answer(answer.proposals, answer.unpackaged, ("odd",), raw="{}", model="m")
+        always=replace(answer, issues=("odd",), raw="{}", model="m", requested_model="r", latency_s=1.5)
     )
     (outcome,) = run_proposals([group], proposer).outcomes
     assert (outcome.status, outcome.source, outcome.model, outcome.attempts) == ("done", "scripted", "m", 1)
     assert (outcome.issues, outcome.raw, outcome.error) == (("odd",), "{}", None)
+    assert (outcome.requested_model, outcome.latency_s, outcome.cached) == ("r", 1.5, False)
 
 
 def test_rules_run_like_any_proposer(coherent_groups: list[DealGroup]) -> None:
@@ -141,6 +144,7 @@ def test_rules_run_like_any_proposer(coherent_groups: list[DealGroup]) -> None:
         pytest.param([BUSY, BUSY, BUSY], "failed", 3, id="busy for ever"),
         pytest.param([DAMAGED], "done", 2, id="damaged once"),
         pytest.param([DAMAGED, DAMAGED], "failed", 2, id="damaged twice"),
+        pytest.param([CUT], "done", 2, id="cut once"),
         pytest.param([DAMAGED, BUSY], "done", 3, id="damaged, then busy"),
         pytest.param([BUSY, DAMAGED], "done", 3, id="busy, then damaged"),
         pytest.param([DAMAGED, BUSY, DAMAGED], "failed", 3, id="damaged around busy"),
@@ -160,7 +164,8 @@ def test_errors_are_tried_again_as_their_kind_allows(
     assert_complete(run, groups)
     assert statuses(run) == ["done", status, "done"]
     assert run.outcomes[1].attempts == attempts
-    assert sum(attempt.cluster_id == "Topic1" for attempt in proposer.history) == attempts
+    numbers = [attempt.context.attempt for attempt in proposer.history if attempt.cluster_id == "Topic1"]
+    assert numbers == list(range(1, attempts + 1))
     assert run.stopped is None
 
 
@@ -331,7 +336,7 @@ from core.proposals import DealGroup, Limits, run_proposals
 
 class Hanging:
     source = "hanging"
-    def propose(self, group):
+    def propose(self, group, context):
         threading.Event().wait()
 
 run = run_proposals([DealGroup("c", ())], Hanging(), Limits(attempts=1, call_timeout_s=0.2))
