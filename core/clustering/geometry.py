@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from core.errors import ClusteringError
+
 FloatArray = npt.NDArray[np.floating[Any]]
 IntArray = npt.NDArray[np.intp]
 
@@ -46,6 +48,39 @@ def one_thread() -> AbstractContextManager[object]:
 
     limits: AbstractContextManager[object] = threadpool_limits(limits=1)
     return limits
+
+
+def check_vectors(embeddings: FloatArray, deals: int) -> FloatArray:
+    """Return the embeddings as a 2-D float array, one finite row for each of so many deals.
+
+    Raises ClusteringError when they are no such array.
+    """
+    try:
+        vectors = np.asarray(embeddings)
+        if vectors.dtype.kind not in "fiub":
+            vectors = vectors.astype(np.float64)
+        vectors = vectors.astype(np.result_type(vectors.dtype, np.float32), copy=False)
+    except (TypeError, ValueError):
+        raise ClusteringError("The vectors are not numbers: embed the deals again.") from None
+    if vectors.ndim != 2:  # noqa: PLR2004
+        raise ClusteringError(
+            f"The vectors have {vectors.ndim} dimension(s) where rows and columns are needed: "
+            "pass one row for each deal."
+        )
+    if len(vectors) != deals:
+        raise ClusteringError(
+            f"There are {deals} deals but {len(vectors)} vectors: embed the deals again, "
+            "one vector for each deal."
+        )
+    if deals and vectors.shape[1] == 0:
+        raise ClusteringError("The vectors have no columns: embed the deals again.")
+    broken = int((~np.isfinite(vectors).all(axis=1)).sum())
+    if broken:
+        raise ClusteringError(
+            f"{broken} of {len(vectors)} vectors hold NaN or infinite values: embed these deals "
+            "again or leave them out."
+        )
+    return vectors
 
 
 def scale_to_unit(vectors: FloatArray) -> FloatArray:

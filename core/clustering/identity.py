@@ -1,4 +1,4 @@
-"""What a deal is called inside clustering, and the order that makes runs repeatable."""
+"""What deals and clusters are called, and the orders that make runs repeatable."""
 
 from __future__ import annotations
 
@@ -10,9 +10,13 @@ from typing import Any
 import numpy as np
 
 from core.clustering.geometry import FloatArray, IntArray
+from core.clustering.model import Cluster
 from core.deals.model import Deal, content_hash
 
 DealLike = Deal | Mapping[str, Any]
+
+# Why a deal the analyst took out is in no cluster.
+EXCLUDED = "Excluded by the analyst."
 
 
 def canonical_order(deals: Sequence[DealLike], vectors: FloatArray) -> tuple[IntArray, list[str]]:
@@ -48,3 +52,19 @@ def deal_id_of(deal: DealLike) -> str:
 def cluster_id(names: Sequence[str]) -> str:
     """Return the content hash of the sorted names: the same deals give the same id in any run."""
     return content_hash(sorted(names))
+
+
+def named_cluster(strengths: Mapping[int, float], names: Sequence[str]) -> Cluster:
+    """Return the cluster of these members (index -> strength), named by its deals."""
+    members = tuple(sorted(strengths))
+    return Cluster(
+        cluster_id([names[index] for index in members]),
+        members,
+        tuple(strengths[index] for index in members),
+    )
+
+
+def in_order(clusters: Sequence[Cluster], names: Sequence[str]) -> tuple[Cluster, ...]:
+    """Sort clusters: the largest first, then by smallest deal id."""
+    first = {cluster.id: min(names[index] for index in cluster.members) for cluster in clusters}
+    return tuple(sorted(clusters, key=lambda item: (-len(item.members), first[item.id], item.id)))

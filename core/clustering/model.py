@@ -165,8 +165,8 @@ class Clustering:
 
     diagnostics: figures about the run, plain values ("bic": list of {components, bic}, ...).
     links: what the analyst decided about single deals, for the next run.
-    novel: indices of deals that joined later and lie farther from their cluster than 95 % of
-        the deals it was built from.
+    novel: indices of deals that joined later and lie farther from every cluster than 95 % of the
+        old deals from theirs.
     """
 
     clusters: tuple[Cluster, ...]

@@ -25,6 +25,9 @@ ROOM = 0.85
 
 BoolArray = npt.NDArray[np.bool_]
 
+# Only a deal's own cluster counts 1.
+STRONGEST_FURTHER = 0.999
+
 # Rows compared with all groups at a time.
 _BLOCK = 2_000
 
@@ -111,7 +114,8 @@ def find_memberships(
             if room[group] > 0:
                 room[group] -= 1
                 chosen.append(place)
-                found.append(FurtherMembership(int(rows[places[place]]), group, float(best[place])))
+                strength = min(float(best[place]), STRONGEST_FURTHER)
+                found.append(FurtherMembership(int(rows[places[place]]), group, strength))
         places, taken = places[chosen], np.column_stack([taken[chosen], group_of[chosen]])
     return found
 

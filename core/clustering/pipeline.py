@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,24 +13,22 @@ from core.clustering.fitting import Fit, Progress, fit
 from core.clustering.geometry import (
     FloatArray,
     IntArray,
+    check_vectors,
     one_thread,
     reduce_dimensions,
     whitener_of_groups,
 )
-from core.clustering.identity import DealLike, canonical_order, cluster_id, deal_id_of
+from core.clustering.identity import EXCLUDED, DealLike, canonical_order, in_order, named_cluster
 from core.clustering.keep_apart import Stratum, stratum_of
 from core.clustering.links import RowLinks, check_strata, components_of, keep_links
-from core.clustering.model import Cluster, Clustering, ClusteringSettings, LeftOver, Links, Method
+from core.clustering.model import Clustering, ClusteringSettings, LeftOver, Links, Method
 from core.clustering.overlap import ROOM, BoolArray, FurtherMembership, find_memberships
 from core.clustering.sizing import Bounds, Sizing, bound_sizes
-from core.errors import ClusteringError
 from core.settings import CLUSTERING_MAX_DEALS, MEMBERSHIP_THRESHOLD, MIN_CLUSTER_SIZE
 
 # With few deals the covariance has few directions and many second memberships are wrong: F1 of .2
 # to .6 at 100 deals, .65 and more from 200 on.
 _RELIABLE_OVERLAP = 200
-
-EXCLUDED = "Excluded by the analyst."
 
 
 def cluster_deals(
@@ -50,12 +48,14 @@ def cluster_deals(
     deals nor on the number of threads. Clusters come largest first, then by smallest deal id.
     Raises ClusteringError when the vectors cannot be clustered or the links contradict each other.
     """
-    vectors = _checked(deals, embeddings)
+    vectors = check_vectors(embeddings, len(deals))
     report = on_progress or (lambda _: None)
     if len(deals) < settings.min_size:
         return _too_few(len(deals), settings, links)
     order, names = canonical_order(deals, vectors)
-    task = _Task([deals[place] for place in order], vectors[order], settings, links)
+    task = _Task(
+        [deals[place] for place in order], [names[place] for place in order], vectors[order], settings, links
+    )
     with one_thread():
         found = _cluster(task, report)
     return _assemble(found, order, names, task)
@@ -107,36 +107,6 @@ def _index_lists(
     return [list(cluster.members) for cluster in cluster_deals(deals, embeddings, settings).clusters]
 
 
-def _checked(deals: Sequence[DealLike], embeddings: FloatArray) -> FloatArray:
-    """Return the embeddings as a 2-D float array, one finite row for each deal."""
-    try:
-        vectors = np.asarray(embeddings)
-        if vectors.dtype.kind not in "fiub":
-            vectors = vectors.astype(np.float64)
-        vectors = vectors.astype(np.result_type(vectors.dtype, np.float32), copy=False)
-    except (TypeError, ValueError):
-        raise ClusteringError("The vectors are not numbers: embed the deals again.") from None
-    if vectors.ndim != 2:  # noqa: PLR2004
-        raise ClusteringError(
-            f"The vectors have {vectors.ndim} dimension(s) where rows and columns are needed: "
-            "pass one row for each deal."
-        )
-    if len(vectors) != len(deals):
-        raise ClusteringError(
-            f"There are {len(deals)} deals but {len(vectors)} vectors: embed the deals again, "
-            "one vector for each deal."
-        )
-    if len(deals) and vectors.shape[1] == 0:
-        raise ClusteringError("The vectors have no columns: embed the deals again.")
-    broken = int((~np.isfinite(vectors).all(axis=1)).sum())
-    if broken:
-        raise ClusteringError(
-            f"{broken} of {len(vectors)} vectors hold NaN or infinite values: embed these deals "
-            "again or leave them out."
-        )
-    return vectors
-
-
 def _too_few(deals: int, settings: ClusteringSettings, links: Links) -> Clustering:
     reason = f"The file has fewer deals ({deals}) than the smallest cluster size of {settings.min_size}."
     left_over = tuple(LeftOver(index, reason) for index in range(deals))
@@ -148,6 +118,7 @@ class _Task:
     """What is to be clustered; rows are in canonical order."""
 
     deals: Sequence[DealLike]
+    names: list[str]
     vectors: FloatArray
     settings: ClusteringSettings
     links: Links
@@ -181,10 +152,9 @@ class _Found:
 
 def _cluster(task: _Task, report: Progress) -> _Found:
     report(f"Comparing {len(task.deals):,} vectors")
-    ids = [deal_id_of(deal) for deal in task.deals]
-    links = components_of(task.links, ids, task.settings.max_deals)
+    links = components_of(task.links, task.names, task.settings.max_deals)
     kinds = [stratum_of(deal, task.settings.keep_apart) for deal in task.deals]
-    check_strata(links, kinds, ids)
+    check_strata(links, kinds, task.names)
     strata, left_over = _strata(task.settings, kinds)
     shares = _shares(task.vectors, strata)
     parts = []
@@ -323,22 +293,6 @@ def _assemble(found: _Found, order: IntArray, names: list[str], task: _Task) -> 
         found.diagnostics,
         task.links,
     )
-
-
-def named_cluster(strengths: Mapping[int, float], names: Sequence[str]) -> Cluster:
-    """Return the cluster of these members (index -> strength), named by its deals."""
-    members = tuple(sorted(strengths))
-    return Cluster(
-        cluster_id([names[index] for index in members]),
-        members,
-        tuple(strengths[index] for index in members),
-    )
-
-
-def in_order(clusters: Sequence[Cluster], names: Sequence[str]) -> tuple[Cluster, ...]:
-    """Sort clusters: the largest first, then by smallest deal id."""
-    first = {cluster.id: min(names[index] for index in cluster.members) for cluster in clusters}
-    return tuple(sorted(clusters, key=lambda item: (-len(item.members), first[item.id], item.id)))
 
 
 def _diagnostics(task: _Task, parts: list[_Part], further: int) -> dict[str, Any]:

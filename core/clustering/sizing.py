@@ -41,7 +41,7 @@ class Bounds:
 class Sizing:
     """Groups within bounds, as arrays of row numbers, and why each other row is in none.
 
-    found: sizes of the groups before they were bounded. oversize, small: groups over and under the
+    found: sizes of the groups before they were packed and bounded. oversize, small: groups over and under the
     bounds. attached: rows of small groups that found a place.
     """
 
@@ -70,11 +70,11 @@ def bound_sizes(
     """
     sizing = Sizing()
     loose = dict.fromkeys(np.flatnonzero(labels == NOISE).tolist(), NOISE_REASON)
+    sizing.found = [size for size in np.bincount(labels[labels != NOISE]).tolist() if size]
     if pack:
         labels = pack_small(points, labels, (target or bounds).high)
     for label in np.unique(labels[labels != NOISE]):
         rows = np.flatnonzero(labels == label)
-        sizing.found.append(len(rows))
         if len(rows) < bounds.low:
             sizing.small += 1
             reason = (

@@ -120,7 +120,7 @@ def test_a_deal_that_makes_room_is_left_over_with_a_reason_when_every_other_clus
 
 def test_another_block_leaves_as_a_whole_when_no_single_deal_is_left():
     links = RowLinks(((0, 1, 2), (3, 4)))
-    groups, loose = kept(points_of(0, 0, 0, 0, 0), groups_of([0, 1, 2, 3]), {4: "Far."}, BOUNDS, links)
+    groups, loose = kept(points_of(0, 0, 0, 5, 5), groups_of([0, 1, 2, 3]), {4: "Far."}, BOUNDS, links)
     assert (groups, loose) == ([[3, 4], [0, 1, 2]], {})
 
 

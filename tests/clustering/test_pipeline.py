@@ -265,7 +265,7 @@ def test_noise_is_left_over_with_its_reason_or_attached(method):
     assert not attached.left_over
 
 
-def test_packing_makes_fewer_clusters_within_the_bounds(planted):
+def test_packing_makes_fewer_clusters_within_the_bounds():
     small = plant([6] * 30, seed=2)
     loose, packed = (
         cluster_deals(small.deals, small.vectors, ClusteringSettings(max_deals=25, pack=pack))
