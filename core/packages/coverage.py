@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from core.clustering import Clustering
+from core.clustering import Cluster, Clustering
 from core.deals import Deal
 from core.packages.model import Package
 from core.proposals import Outcome
@@ -23,6 +23,8 @@ STATE_WORDS: dict[State, str] = {
     "left_out": "outside every cluster",
     "not_sent": "not proposed yet",
 }
+
+JOINED_LATER = "It joined its cluster after packages were proposed for it: propose for the cluster again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,20 +78,52 @@ def _note_clusters(
     outcomes: Mapping[str, Outcome],
     note: Callable[[State, Iterable[tuple[str, str]]], None],
 ) -> None:
-    known = {cluster.id: outcomes.get(cluster.id) for cluster in clustering.clusters}
-    answered = [outcome for outcome in known.values() if outcome and outcome.status == "done"]
-    note("unpackaged", ((item.deal_id, item.reason) for outcome in answered for item in outcome.unpackaged))
-    note(
-        "removed",
-        ((deal_id, "Taken out of its package.") for outcome in answered for deal_id in outcome.deal_ids),
-    )
-    failed = [outcome for outcome in known.values() if outcome and outcome.status == "failed"]
-    note(
-        "cluster_failed",
-        ((deal_id, outcome.error or "") for outcome in failed for deal_id in outcome.deal_ids),
-    )
+    known = [
+        (outcome, *_asked_and_later(deals, cluster, outcome))
+        for cluster in clustering.clusters
+        if (outcome := outcomes.get(cluster.id))
+    ]
+    answered = [item for item in known if item[0].status == "done"]
+    for outcome, asked, _ in answered:
+        reasons = {item.deal_id: item.reason for item in outcome.unpackaged}
+        note("unpackaged", ((deal_id, reasons[deal_id]) for deal_id in asked if deal_id in reasons))
+    for _, asked, _ in answered:
+        note("removed", ((deal_id, "Taken out of its package.") for deal_id in asked))
+    for outcome, asked, _ in known:
+        if outcome.status == "failed":
+            note("cluster_failed", ((deal_id, outcome.error or "") for deal_id in asked))
     note("left_out", ((deals[item.index].deal_id, item.reason) for item in clustering.left_over))
+    for _, _, later in answered:
+        note("not_sent", ((deal_id, JOINED_LATER) for deal_id in later))
     note("not_sent", ((deal.deal_id, "Its cluster has not been proposed for yet.") for deal in deals))
+
+
+def _asked_and_later(
+    deals: Sequence[Deal], cluster: Cluster, outcome: Outcome
+) -> tuple[list[str], list[str]]:
+    """Return the deals of a cluster that its answer is about, and those that joined afterwards.
+
+    Deals that left the cluster since are in neither: the answer says nothing about them any more.
+    """
+    asked = set(outcome.deal_ids)
+    inside = [deals[index].deal_id for index in cluster.members]
+    return [item for item in inside if item in asked], [item for item in inside if item not in asked]
+
+
+def clusters_to_ask(
+    deals: Sequence[Deal], clustering: Clustering, outcomes: Mapping[str, Outcome]
+) -> tuple[str, ...]:
+    """Return the ids of the clusters with deals nobody was asked about; failed ones are not among them.
+
+    A cluster that was answered is among them when deals joined it afterwards.
+    """
+    return tuple(
+        cluster.id
+        for cluster in clustering.clusters
+        if (outcome := outcomes.get(cluster.id)) is None
+        or outcome.status == "not_sent"
+        or (outcome.status == "done" and _asked_and_later(deals, cluster, outcome)[1])
+    )
 
 
 def count_states(states: Iterable[DealState]) -> dict[State, int]:

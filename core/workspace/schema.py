@@ -41,8 +41,30 @@ class DealRow(Base):
     __table_args__ = (UniqueConstraint("run_id", "deal_id"),)
 
 
+class ClusteringRow(Base):
+    """A clustering the run has or had; the newest one is the run's own, unless the run has none.
+
+    loads: files in the run when it was made; its indices count among the deals of then. clusters,
+    left_over: how many, so that a list of them reads no members.
+    """
+
+    __tablename__ = "clusterings"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[str]
+    what: Mapped[str]
+    loads: Mapped[int]
+    clusters: Mapped[int]
+    left_over: Mapped[int]
+    settings: Mapped[dict[str, Any]]
+    quality: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    clustering: Mapped[dict[str, Any]]
+    # An id never comes back: a page drawn before must not go back to another clustering.
+    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012  (read by SQLAlchemy)
+
+
 class ArrayRow(Base):
-    """Vectors or map coordinates of a run: float32, one row per deal, in deal order."""
+    """Numbers of a run as float32; vectors and map have one row for each deal, in deal order."""
 
     __tablename__ = "arrays"
     run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)

@@ -10,7 +10,7 @@ import dataclasses
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,9 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from core.clustering import Clustering
+from core.clustering import Clustering, Links
+from core.clustering.edits import ClusterEdit, ExcludeDeals, apply_cluster_edit
+from core.clustering.quality import Quality
 from core.deals import Deal, Delta, ImportResult, compare_deals
 from core.errors import WorkspaceError
 from core.packages import (
@@ -36,7 +38,9 @@ from core.packages import (
     package_from_proposal,
 )
 from core.packages.model import new_package_id
-from core.proposals import Outcome, Proposal, Unpackaged, Usage
+from core.proposals import Outcome
+from core.workspace import clusterings
+from core.workspace.clusterings import ClusteringVersion
 from core.workspace.schema import (
     ArrayRow,
     Base,
@@ -165,10 +169,11 @@ class Workspace:
     ) -> DealUpdate:
         """Bring a second file into a run: new and changed deals, and with `replace` no other ones.
 
-        Clusters, vectors and map are built anew afterwards. A package that an analyst edited or
-        decided on stays; when one of its deals changed or is gone, its decision is taken back, and
-        gone deals leave it (a package of gone deals alone is rejected). The audit trail tells each.
-        Raises WorkspaceError when there is no such run.
+        Deals that did not change keep their cluster, vector and place on the map; new and changed
+        ones are left over until they are placed; gone ones leave their clusters, whose ids stay. A
+        package that an analyst edited or decided on stays; when one of its deals changed or is
+        gone, its decision is taken back, and gone deals leave it (a package of gone deals alone is
+        rejected). The audit trail tells each. Raises WorkspaceError when there is no such run.
         """
         with self._saving() as session:
             row = _get_run(session, run_id)
@@ -187,13 +192,17 @@ class Workspace:
             ]
             _forget_outcomes(session, run_id, renewed | gone)
             session.execute(delete(DealRow).where(DealRow.run_id == run_id))
-            session.execute(delete(ArrayRow).where(ArrayRow.run_id == run_id))
-            _put_deals(session, run_id, [*kept, *newer.values()])
-            row.filename, row.clustering = filename, None
-            row.report = {**result.to_report(), "loads": row.report.get("loads", 1) + 1}
-            verb = "Replace the deals by" if replace else "Add"
+            current = [*kept, *newer.values()]
+            _put_deals(session, run_id, current)
+            row.filename = filename
+            row.report = {**result.to_report(), "loads": clusterings.loads_of(row) + 1}
+            what = f"{'Replace the deals by' if replace else 'Add'} {filename}"
+            moves = clusterings.Moves.between(
+                (deal.deal_id for deal in old), (deal.deal_id for deal in current), changed
+            )
+            clusterings.bring_over(session, row, moves, what, _now())
             counts = f"{len(delta.new)} new, {len(changed)} changed, {len(gone)} gone"
-            _log_event(session, run_id, f"{verb} {filename}: {counts}", who=who)
+            _log_event(session, run_id, f"{what}: {counts}", who=who)
         return DealUpdate(delta, tuple(affected))
 
     def runs(self) -> list[RunSummary]:
@@ -241,7 +250,7 @@ class Workspace:
             packages=len(packages),
             approved=sum(package.status == "approved" for package in packages),
             pending=sum(package.status == "pending" for package in packages),
-            loads=row.report.get("loads", 1),
+            loads=clusterings.loads_of(row),
             exported=bool(
                 session.scalar(
                     select(func.count()).where(EventRow.run_id == run_id, EventRow.what.startswith(_EXPORT))
@@ -265,8 +274,9 @@ class Workspace:
     # --- vectors and map ----------------------------------------------------------------------
 
     def save_array(self, run_id: str, kind: str, rows: FloatArray, *, loads: int | None = None) -> None:
-        """Keep (n, d) float32, one row for each deal in deal order; kind names what it is.
+        """Keep (n, d) float32; kind names what it is, one of those of `clusterings`.
 
+        Vectors and map have one row for each deal, in deal order.
         loads: `RunSummary.loads` when the deals were read. Raises WorkspaceError when another file
         came into the run since: the rows would belong to other deals.
         """
@@ -282,30 +292,139 @@ class Workspace:
             )
 
     def array(self, run_id: str, kind: str) -> FloatArray | None:
-        """Return what `save_array` kept, None when there is nothing yet."""
+        """Return what `save_array` kept, None when there is nothing yet.
+
+        Rows of vectors and map are NaN for deals that came or changed with a newer file.
+        """
         with self._reading() as session:
-            row = session.get(ArrayRow, (run_id, kind))
-            return None if row is None else np.frombuffer(row.data, dtype=np.float32).reshape(-1, row.columns)
+            return _read_array(session, run_id, kind)
 
     # --- clusters -----------------------------------------------------------------------------
 
-    def save_clustering(self, run_id: str, clustering: Clustering, *, loads: int | None = None) -> None:
-        """Make this the run's clustering; `loads` as in `save_array`.
+    def save_clustering(
+        self,
+        run_id: str,
+        clustering: Clustering,
+        *,
+        loads: int | None = None,
+        quality: Quality | None = None,
+        what: str = clusterings.BUILD,
+        since: int | None = None,
+    ) -> None:
+        """Make this the run's clustering and add it to the history; `loads` as in `save_array`.
 
-        Suggestions nobody touched go with the clusters they were made for, and come back with
-        them; packages an analyst edited or decided on stay.
+        what: how it came about, for history and audit trail. since: `newest_clustering` when the
+        work on it began. Suggestions nobody touched go with the clusters they were made for, and
+        come back with them; packages an analyst edited or decided on stay.
+        Raises WorkspaceError when the clusters were changed since.
         """
         with self._saving() as session:
             row = _get_run(session, run_id)
             _check_loads(row, loads)
-            row.clustering = clustering.to_dict()
-            _log_event(session, run_id, f"Build {len(clustering.clusters)} clusters")
+            _check_newest(session, run_id, since)
+            words = f"Build {len(clustering.clusters)} clusters" if what == clusterings.BUILD else what
+            self._put_clustering(session, row, clustering, quality, what, words=words)
+
+    def save_quality(
+        self, run_id: str, quality: Quality, *, loads: int | None = None, since: int | None = None
+    ) -> None:
+        """Keep figures of the run's clustering; `loads` and `since` as in `save_clustering`."""
+        with self._saving() as session:
+            row = _get_run(session, run_id)
+            _check_loads(row, loads)
+            _check_newest(session, run_id, since)
+            clusterings.put_quality(session, row, quality)
 
     def clustering(self, run_id: str) -> Clustering | None:
         """Return the run's clustering, None before the first."""
         with self._reading() as session:
-            saved = _get_run(session, run_id).clustering
-        return None if saved is None else Clustering.from_dict(saved)
+            return clusterings.current(_get_run(session, run_id))
+
+    def quality(self, run_id: str) -> Quality | None:
+        """Return the figures of the run's clusters, None when none was measured.
+
+        Clusters that changed since have no figures; a note says how many those are.
+        """
+        with self._reading() as session:
+            row = _get_run(session, run_id)
+            clusters = len(row.clustering["clusters"]) if row.clustering else 0
+            return clusterings.for_display(clusterings.measured(row), clusters)
+
+    def newest_clustering(self, run_id: str) -> int:
+        """Return the id of the newest clustering of the history, 0 for none."""
+        with self._reading() as session:
+            return clusterings.newest(session, run_id)
+
+    def clusterings(self, run_id: str) -> tuple[ClusteringVersion, ...]:
+        """Return the newest 20 clusterings of the run, newest first; the first is the current one.
+
+        Another file begins the history anew, with what it left of the clusters.
+        """
+        with self._reading() as session:
+            return clusterings.versions(session, _get_run(session, run_id))
+
+    def clustering_version(self, run_id: str, version_id: int) -> Clustering:
+        """Return a clustering of the history. Raises WorkspaceError when it is not there any more."""
+        with self._reading() as session:
+            row = clusterings.version(session, _get_run(session, run_id), version_id)
+            return Clustering.from_dict(row.clustering)
+
+    def restore_clustering(self, run_id: str, version_id: int, who: str = ANALYST) -> None:
+        """Make a clustering of the history the run's own again, with the links it had.
+
+        Raises WorkspaceError when it is not there any more.
+        """
+        with self._saving() as session:
+            row = _get_run(session, run_id)
+            kept = clusterings.version(session, row, version_id)
+            quality = Quality.from_dict(kept.quality) if kept.quality else None
+            what = f"Go back to the {kept.clusters} clusters of {kept.created_at}"
+            self._put_clustering(session, row, Clustering.from_dict(kept.clustering), quality, what, who=who)
+
+    def edit_clusters(self, run_id: str, edit: ClusterEdit, who: str = ANALYST) -> Clustering:
+        """Change the run's clusters by hand and return them; the next build keeps to it.
+
+        Clusters the edit leaves as they are keep id and figures. Raises WorkspaceError when there
+        are no clusters, or when deals are new and must be placed first, ClusteringError when the
+        edit is not allowed.
+        """
+        with self._saving() as session:
+            row = _get_run(session, run_id)
+            before, deals = clusterings.needed(row), _read_deals(session, run_id)
+            vectors = _vectors_for(session, run_id, deals, edit)
+            after = apply_cluster_edit(before, deals, vectors, edit)
+            if after is not before:
+                same_places = {index: index for index in range(len(deals))}
+                quality = clusterings.keep_quality(clusterings.measured(row), before, after, same_places)
+                self._put_clustering(session, row, after, quality, str(edit), who=who)
+            return after
+
+    def forget_links(self, run_id: str, who: str = ANALYST) -> None:
+        """Drop what the analyst decided about single deals; the clusters stay until the next build.
+
+        Raises WorkspaceError when there are no clusters.
+        """
+        with self._saving() as session:
+            row = _get_run(session, run_id)
+            before = clusterings.needed(row)
+            if before.links:
+                after = dataclasses.replace(before, links=Links())
+                what = "Forget the decisions about single deals"
+                self._put_clustering(session, row, after, clusterings.measured(row), what, who=who)
+
+    def _put_clustering(
+        self,
+        session: Session,
+        row: RunRow,
+        clustering: Clustering,
+        quality: Quality | None,
+        what: str,
+        *,
+        words: str | None = None,
+        who: str = ANALYST,
+    ) -> None:
+        clusterings.put(session, row, clustering, quality, what, _now())
+        _log_event(session, row.id, words or what, who=who)
 
     # --- proposals ----------------------------------------------------------------------------
 
@@ -319,19 +438,20 @@ class Workspace:
             _check_loads(_get_run(session, run_id), loads)
             session.add(
                 OutcomeRow(
-                    run_id=run_id, cluster_id=outcome.cluster_id, created_at=_now(), outcome=asdict(outcome)
+                    run_id=run_id, cluster_id=outcome.cluster_id, created_at=_now(), outcome=outcome.to_dict()
                 )
             )
             if outcome.status == "done":
                 for item in _standing(session, run_id):
                     if item.package["cluster_id"] == outcome.cluster_id and _untouched(item):
                         item.replaced = True
-                source = outcome.model or outcome.source
                 for proposal in outcome.proposals:
                     _add_package(
                         session,
                         run_id,
-                        package_from_proposal(proposal, source=source, cluster_id=outcome.cluster_id),
+                        package_from_proposal(
+                            proposal, source=outcome.proposal_source, cluster_id=outcome.cluster_id
+                        ),
                     )
             _log_event(
                 session,
@@ -346,7 +466,7 @@ class Workspace:
             rows = session.scalars(
                 select(OutcomeRow.outcome).where(OutcomeRow.run_id == run_id).order_by(OutcomeRow.id)
             )
-            return {item["cluster_id"]: _outcome(item) for item in rows}
+            return {item["cluster_id"]: Outcome.from_dict(item) for item in rows}
 
     # --- packages -----------------------------------------------------------------------------
 
@@ -465,8 +585,33 @@ def _get_run(session: Session, run_id: str) -> RunRow:
 
 
 def _check_loads(row: RunRow, loads: int | None) -> None:
-    if loads is not None and row.report.get("loads", 1) != loads:
+    if loads is not None and clusterings.loads_of(row) != loads:
         raise WorkspaceError("Another file came into the run meanwhile: build the clusters again.")
+
+
+def _check_newest(session: Session, run_id: str, since: int | None) -> None:
+    if since is not None and clusterings.newest(session, run_id) != since:
+        raise WorkspaceError("The clusters were changed meanwhile, and those changes stay: start again.")
+
+
+def _read_array(session: Session, run_id: str, kind: str) -> FloatArray | None:
+    row = session.get(ArrayRow, (run_id, kind))
+    return None if row is None else clusterings.rows_of(row)
+
+
+def _vectors_for(session: Session, run_id: str, deals: Sequence[Deal], edit: ClusterEdit) -> FloatArray:
+    """Return the vectors of all deals; those of the edit have one, unless they leave all clusters."""
+    vectors = _read_array(session, run_id, clusterings.VECTORS)
+    known = clusterings.known_rows(vectors, len(deals))
+    if vectors is None or not known.any():
+        raise WorkspaceError("The deals have no vectors yet: build the clusters again.")
+    wanted = set(edit.deal_ids)
+    unread = [
+        deal.deal_id for deal, has in zip(deals, known, strict=True) if not has and deal.deal_id in wanted
+    ]
+    if unread and not isinstance(edit, ExcludeDeals):
+        raise WorkspaceError(f"{unread[0]} came or changed with the newest file: place the new deals first.")
+    return vectors
 
 
 def _read_deals(session: Session, run_id: str) -> tuple[Deal, ...]:
@@ -509,9 +654,14 @@ def _take_back(
 
 
 def _forget_outcomes(session: Session, run_id: str, deal_ids: set[str]) -> None:
-    """Drop the answers about these deals: their clusters must be asked about again."""
-    for row in session.scalars(select(OutcomeRow).where(OutcomeRow.run_id == run_id)):
-        if deal_ids & set(row.outcome["deal_ids"]):
+    """Drop the answers about these deals: their clusters must be asked about again.
+
+    All answers of such a cluster go: an older one would else count again.
+    """
+    rows = session.scalars(select(OutcomeRow).where(OutcomeRow.run_id == run_id)).all()
+    stale = {row.cluster_id for row in rows if deal_ids & set(row.outcome["deal_ids"])}
+    for row in rows:
+        if row.cluster_id in stale:
             session.delete(row)
 
 
@@ -559,22 +709,6 @@ def _add_package(session: Session, run_id: str, package: Package) -> None:
 
 def _package_fields(saved: Mapping[str, Any]) -> dict[str, Any]:
     return {**saved, "deal_ids": tuple(saved["deal_ids"])}
-
-
-def _outcome(saved: Mapping[str, Any]) -> Outcome:
-    return Outcome(
-        **{
-            **saved,
-            "deal_ids": tuple(saved["deal_ids"]),
-            "proposals": tuple(
-                Proposal(item["name"], tuple(item["deal_ids"]), item["reasoning"])
-                for item in saved["proposals"]
-            ),
-            "unpackaged": tuple(Unpackaged(**item) for item in saved["unpackaged"]),
-            "issues": tuple(saved["issues"]),
-            "usage": Usage(**saved["usage"]),
-        }
-    )
 
 
 def _log_event(

@@ -22,6 +22,7 @@ from core.deals import (
 from core.errors import ImportRefused, NeedsMapping
 from core.exports import table_csv
 from core.workspace import RunSummary
+from core.workspace.clusterings import WAITING
 from pages._shared import shell, state, tables
 from pages._shared.services import workspace
 from pages._shared.texts import counted, literal
@@ -118,7 +119,16 @@ def _update(result: ImportResult, filename: str, run_id: str, replace_all: bool)
     gone = len(update.delta.gone) if replace_all else 0
     counts = f"{len(update.delta.new):,} new, {len(update.delta.changed):,} changed, {gone:,} gone"
     affected = f" Look again at: {', '.join(update.affected)}." if update.affected else ""
-    state.tell(f"Saved: {filename} ({counts}). Next: build clusters again.{affected}")
+    state.tell(f"Saved: {filename} ({counts}). Next: {_next_step(run_id)}.{affected}")
+
+
+def _next_step(run_id: str) -> str:
+    clustering = workspace().clustering(run_id)
+    if clustering is None:
+        return "build clusters"
+    if any(item.reason in WAITING for item in clustering.left_over):
+        return "on Clusters, place the new deals or build the clusters again"
+    return "look at Packages"
 
 
 def _actions(draft: Draft, result: ImportResult, run: RunSummary | None) -> None:
@@ -137,8 +147,9 @@ def _actions(draft: Draft, result: ImportResult, run: RunSummary | None) -> None
     for label, replace_all in (("Add to this run", False), ("Replace this run's deals", True)):
         row.button(label, on_click=_update, args=(result, draft.filename, run.id, replace_all), disabled=busy)
     st.caption(
-        "Adding or replacing needs new clusters: suggestions nobody touched go with the old ones; packages "
-        "you edited or decided on stay, and those with changed or gone deals wait for you again."
+        "Clusters and packages stay. New and changed deals are outside every cluster until you place them "
+        "or build the clusters again. Of suggestions with changed or gone deals, those nobody touched go; "
+        "packages you edited or decided on wait for you again."
     )
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from core.clustering import Cluster, Clustering, ClusteringSettings, LeftOver
 from core.deals import Deal
 from core.packages import Package
-from core.packages.coverage import STATE_WORDS, count_states, deal_states
+from core.packages.coverage import JOINED_LATER, STATE_WORDS, clusters_to_ask, count_states, deal_states
 from core.proposals import Outcome, Proposal, Unpackaged
 
 DEALS = tuple(Deal(f"d{n}") for n in range(5))
@@ -95,6 +95,51 @@ def test_cluster_without_an_answer_is_not_proposed_yet(outcome):
 def test_answer_for_a_cluster_of_an_older_clustering_says_nothing():
     stale = replace(DONE, cluster_id="gone")
     assert states_of(outcome=stale, packages=())["d3"].state == "not_sent"
+
+
+JOINED = replace(
+    CLUSTERING, clusters=(replace(CLUSTERING.clusters[0], members=(0, 1, 2, 3, 4), strengths=(1.0,) * 5),),
+    left_over=(),
+)  # fmt: skip
+
+
+def test_deal_that_joined_an_answered_cluster_is_not_proposed_yet_and_says_so():
+    states = states_of(clustering=JOINED)
+    assert words_of(states)["d4"] == ("not_sent", JOINED_LATER)
+    assert words_of(states)["d3"] == ("unpackaged", "No sports.")
+
+
+def test_deal_that_joined_a_failed_cluster_did_not_fail():
+    states = states_of(clustering=JOINED, outcome=FAILED, packages=())
+    assert [states[f"d{n}"].state for n in range(5)] == ["cluster_failed"] * 4 + ["not_sent"]
+
+
+@pytest.mark.parametrize("outcome", [DONE, replace(DONE, unpackaged=()), FAILED])
+def test_deal_that_left_an_answered_cluster_is_where_it_is_now(outcome):
+    left = replace(
+        CLUSTERING,
+        clusters=(Cluster("a", (0, 1, 2), (1.0,) * 3),),
+        left_over=(LeftOver(3, "Excluded by the analyst."), FAR_AWAY),
+    )
+    assert words_of(states_of(clustering=left, outcome=outcome))["d3"] == (
+        "left_out",
+        "Excluded by the analyst.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("clustering", "outcome", "asked"),
+    [
+        (CLUSTERING, None, ("a",)),
+        (CLUSTERING, UNSENT, ("a",)),
+        (CLUSTERING, DONE, ()),
+        (CLUSTERING, FAILED, ()),
+        (JOINED, DONE, ("a",)),
+        (JOINED, FAILED, ()),
+    ],
+)
+def test_clusters_to_ask_are_those_with_deals_nobody_was_asked_about(clustering, outcome, asked):
+    assert clusters_to_ask(DEALS, clustering, {"a": outcome} if outcome else {}) == asked
 
 
 def test_hand_made_package_takes_a_deal_from_outside_every_cluster():

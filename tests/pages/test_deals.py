@@ -313,6 +313,23 @@ def test_a_second_file_can_replace_the_deals(store: Workspace, loaded: str) -> N
     assert "53 gone" in said(app, "success")[0]
 
 
+@pytest.mark.parametrize(
+    ("records", "button", "next_step"),
+    [
+        ([{"deal_id": "NEW-1"}], "Add to this run", "place the new deals or build the clusters again."),
+        (None, "Replace this run's deals", "look at Packages."),
+    ],
+)
+def test_after_a_second_file_the_next_step_is_told(
+    store: Workspace, clustered: str, records: list[dict[str, str]] | None, button: str, next_step: str
+) -> None:
+    found = records or [deal.to_dict() for deal in store.deals(clustered)[:50]]
+    app = upload(open_page("deals", clustered), "second.json", json.dumps(found).encode())
+    app = click(app, button)
+    assert_healthy(app)
+    assert said(app, "success")[0].endswith(next_step)
+
+
 def test_a_workbook_is_read(store: Workspace, tmp_path) -> None:
     from openpyxl import Workbook
 

@@ -4,9 +4,11 @@ from itertools import groupby
 from pathlib import Path
 
 import pytest
+from tokenizers import Tokenizer
 
 import sample_data
 from core.deals import Deal, read_deals
+from core.embeddings.encoder import find_packaged_weights
 from core.proposals import DealGroup
 
 LARGEST_CLUSTER = 25
@@ -34,3 +36,15 @@ def coherent_groups(sample_deals: tuple[Deal, ...]) -> list[DealGroup]:
             name = f"{vertical} {'/'.join(formats)}"
             groups += [DealGroup(f"{name} {n}", tuple(deals[n::parts])) for n in range(parts)]
     return groups
+
+
+@pytest.fixture(scope="session")
+def tokenizer() -> Tokenizer:
+    """The tokens of the embedding model: a public stand-in for those that services count."""
+    folder = find_packaged_weights()
+    if folder is None:
+        pytest.skip("the packaged embedding model, whose tokens are counted, is not installed")
+    tokens = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokens.no_truncation()
+    tokens.no_padding()
+    return tokens

@@ -5,10 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 
+from core.clustering import Cluster, Clustering, ClusteringSettings, LeftOver, Links
 from core.deals.reading import parse_deals
 from core.errors import PackageError, WorkspaceError
 from core.packages import Approve, Rename
-from core.workspace import Workspace
+from core.workspace import CHANGED_DEAL, NEW_DEAL, Workspace
 from tests.workspace.conftest import IDS, RECORDS, clustering_of, done
 
 
@@ -28,6 +29,14 @@ def run(workspace: Workspace) -> str:
     workspace.save_outcome(run_id, done("one", IDS[:3], "First"))
     workspace.save_outcome(run_id, done("two", IDS[3:], "Second"))
     return run_id
+
+
+def homes(workspace: Workspace, run_id: str) -> dict[str, str]:
+    """Return for each deal the id of its own cluster, or why it is in none."""
+    deals, clustering = workspace.deals(run_id), workspace.clustering(run_id)
+    found = {item.index: item.reason for item in clustering.left_over}
+    found |= {index: clustering.clusters[place].id for index, place in clustering.own_cluster().items()}
+    return {deal.deal_id: found[index] for index, deal in enumerate(deals)}
 
 
 def approve_all(workspace: Workspace, run_id: str) -> None:
@@ -53,13 +62,99 @@ def test_a_replacing_file_takes_out_the_deals_it_lacks(workspace: Workspace, run
     assert [deal.deal_id for deal in workspace.deals(run)] == [*IDS[:2], "0099"]
 
 
-@pytest.mark.parametrize("replace", [False, True])
-def test_clusters_and_vectors_must_be_built_anew(workspace: Workspace, run: str, replace: bool):
-    workspace.update_deals(run, file_of(NEW), "second.json", replace=replace)
+def test_deals_that_did_not_change_keep_their_clusters_and_new_ones_wait(workspace: Workspace, run: str):
+    workspace.update_deals(run, file_of(NEW, DEARER), "second.json", replace=False)
 
-    assert workspace.clustering(run) is None
+    assert homes(workspace, run) == {
+        IDS[0]: CHANGED_DEAL,
+        **dict.fromkeys(IDS[1:3], "one"),
+        **dict.fromkeys(IDS[3:], "two"),
+        "0099": NEW_DEAL,
+    }
+
+
+def test_gone_deals_leave_their_clusters_and_an_emptied_one_disappears(workspace: Workspace, run: str):
+    workspace.update_deals(run, file_of(NEW, *RECORDS[4:]), "second.json", replace=True)
+
+    assert [deal.deal_id for deal in workspace.deals(run)] == [*IDS[4:], "0099"]
+    assert homes(workspace, run) == {**dict.fromkeys(IDS[4:], "two"), "0099": NEW_DEAL}
+
+
+def test_vectors_and_map_move_with_their_deals_and_are_unknown_for_others(workspace: Workspace, run: str):
+    for kind, width in (("vectors", 3), ("map", 2)):
+        rows = np.repeat(np.arange(6, dtype=np.float32)[:, None], width, axis=1)
+        workspace.save_array(run, kind, rows)
+    dearer = {**RECORDS[4], "floor_price": "9.00"}
+
+    workspace.update_deals(run, file_of(NEW, dearer, *RECORDS[2:4]), "second.json", replace=True)
+
+    assert [deal.deal_id for deal in workspace.deals(run)] == [*IDS[2:5], "0099"]
+    for kind in ("vectors", "map"):
+        column = workspace.array(run, kind)[:, 0].tolist()
+        assert column[:2] == [2, 3]
+        assert np.isnan(column[2:]).all()
+
+
+@pytest.mark.parametrize("rows", [5, 7])
+def test_vectors_of_another_number_of_deals_are_not_handed_to_the_wrong_ones(
+    workspace: Workspace, run: str, rows: int
+):
+    workspace.save_array(run, "vectors", np.ones((rows, 3), dtype=np.float32))
+    workspace.update_deals(run, file_of(NEW), "second.json", replace=False)
     assert workspace.array(run, "vectors") is None
-    assert workspace.packages(run) == ()  # suggestions nobody touched go with their clusters
+
+
+def test_the_outline_of_the_former_deals_goes(workspace: Workspace, run: str):
+    workspace.save_array(run, "outline", np.ones((6, 5), dtype=np.float32))
+    workspace.update_deals(run, file_of(NEW), "second.json", replace=False)
+    assert workspace.array(run, "outline") is None
+
+
+def test_left_over_deals_keep_their_reasons_links_and_the_unusual_ones_theirs(workspace: Workspace, run: str):
+    clustering = dataclasses.replace(
+        clustering_of({"one": (1, 2, 4)}),
+        left_over=(LeftOver(0, "Far."), LeftOver(3, "Farther."), LeftOver(5, "Farthest.")),
+        links=Links(together=((IDS[1], IDS[0]),), excluded=(IDS[5],)),
+        novel=(1, 4),
+    )
+    workspace.save_clustering(run, clustering)
+
+    workspace.update_deals(run, file_of(*RECORDS[2:]), "second.json", replace=True)
+
+    after = workspace.clustering(run)
+    assert after.left_over == (LeftOver(1, "Farther."), LeftOver(3, "Farthest."))
+    assert [cluster.members for cluster in after.clusters] == [(0, 2)]
+    assert after.novel == (2,)
+    assert after.links == clustering.links
+
+
+def test_a_cluster_whose_own_deals_are_gone_disappears_with_its_guests(workspace: Workspace, run: str):
+    clustering = Clustering(
+        (Cluster("one", (0, 1, 2), (1.0, 1.0, 1.0)), Cluster("two", (2, 3, 4, 5), (0.4, 1.0, 1.0, 1.0))),
+        (),
+        ClusteringSettings(min_size=1, overlap=True),
+    )
+    workspace.save_clustering(run, clustering)
+
+    workspace.update_deals(run, file_of(*RECORDS[:3]), "second.json", replace=True)
+
+    assert homes(workspace, run) == dict.fromkeys(IDS[:3], "one")
+    assert [cluster.id for cluster in workspace.clustering(run).clusters] == ["one"]
+
+
+def test_untouched_suggestions_stay_with_clusters_that_stay(workspace: Workspace, run: str):
+    workspace.update_deals(run, file_of(NEW, DEARER), "second.json", replace=False)
+
+    assert [package.name for package in workspace.packages(run)] == ["Second"]
+    assert set(workspace.outcomes(run)) == {"two"}
+
+
+def test_an_older_answer_does_not_come_back_when_the_newest_is_forgotten(workspace: Workspace, run: str):
+    workspace.save_outcome(run, done("one", (*IDS[:3], IDS[5]), "Asked again"))
+
+    workspace.update_deals(run, file_of(*RECORDS[:5]), "second.json", replace=True)
+
+    assert set(workspace.outcomes(run)) == set()
 
 
 def test_an_approval_is_taken_back_when_a_deal_changed(workspace: Workspace, run: str):
@@ -100,7 +195,7 @@ def test_an_edited_package_is_named_even_when_it_was_pending(workspace: Workspac
     update = workspace.update_deals(run, file_of(DEARER), "second.json", replace=False)
 
     assert update.affected == ("Mine",)
-    assert [package.name for package in workspace.packages(run)] == ["Mine"]
+    assert [package.name for package in workspace.packages(run)] == ["Mine", "Second"]
 
 
 def test_the_report_of_the_newest_file_comes_back_whole(workspace: Workspace, run: str):
@@ -126,8 +221,8 @@ def test_results_for_the_old_deals_are_not_saved_onto_the_new_ones(workspace: Wo
     with pytest.raises(WorkspaceError, match="Another file came into the run"):
         workspace.save_array(run, "vectors", np.ones((6, 3), dtype=np.float32), loads=loads)
 
-    assert workspace.clustering(run) is None
-    assert workspace.array(run, "vectors") is None
+    assert [cluster.id for cluster in workspace.clustering(run).clusters] == ["two"]
+    assert len(workspace.array(run, "vectors")) == 3
 
 
 def test_an_approval_cannot_come_from_a_page_drawn_before_the_deals_changed(workspace: Workspace, run: str):
