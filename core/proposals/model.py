@@ -130,6 +130,8 @@ class Proposal:
 
     flags: what an analyst should look at before approving.
     claims: what its words say about the deals, checked.
+    source: who made it, when that is not the proposer of its outcome: the rules, of deals that a
+        model left out.
     """
 
     name: str
@@ -137,6 +139,7 @@ class Proposal:
     reasoning: str
     flags: tuple[Flag, ...] = ()
     claims: tuple[Claim, ...] = ()
+    source: str | None = None
 
     @property
     def contradicted(self) -> bool:
