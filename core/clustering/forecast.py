@@ -7,8 +7,9 @@ from a rule of thumb; the rules of `sizing` are then applied to the sizes alone,
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from math import ceil
 from typing import Literal
 
@@ -221,16 +222,19 @@ def _of_tree(
     scale = count / max(1, len(outline.rows))
     most = _components(settings, outline, last)
     found = []
+    cut = cache(outline.cut)  # the strata are hundreds, the cuts they ask for a few
     for number in np.unique(strata):
         part = strata == number
         wanted = finest = most
         if settings.components is not None:  # each stratum gets its share
             wanted, finest = max(1, round(most * float(part.mean()))), len(part)
-        found.append(_stratum_of_sizes(_scaled(_pieces(outline, part, wanted, finest), scale), settings))
+        found.append(_stratum_of_sizes(_scaled(_pieces(cut, part, wanted, finest), scale), settings))
     return found
 
 
-def _pieces(outline: Outline, part: npt.NDArray[np.bool_], wanted: int, finest: int) -> list[float]:
+def _pieces(
+    cut: Callable[[int], IntArray], part: npt.NDArray[np.bool_], wanted: int, finest: int
+) -> list[float]:
     """Return the sizes of the groups of one stratum, part (m,), when the tree is cut.
 
     The cut makes as few groups as give the stratum `wanted` of them, `finest` at most. A stratum
@@ -239,15 +243,15 @@ def _pieces(outline: Outline, part: npt.NDArray[np.bool_], wanted: int, finest: 
     """
 
     def pieces_at(groups: int) -> IntArray:
-        labels = outline.cut(groups)
+        labels = cut(groups)
         whole = np.bincount(labels)
         pieces = np.bincount(labels[part], minlength=len(whole))
         real = pieces >= np.maximum(1, _STRAY_SHARE * whole)
         return pieces[real] if real.any() else pieces[pieces > 0]
 
     lowest = min(wanted, finest)
-    cut = bisect_left(range(finest), wanted, lo=lowest, hi=finest, key=lambda groups: len(pieces_at(groups)))
-    sizes = pieces_at(cut)
+    fewest = bisect_left(range(finest), wanted, lowest, finest, key=lambda groups: len(pieces_at(groups)))
+    sizes = pieces_at(fewest)
     grown: list[float] = (sizes * (part.sum() / sizes.sum())).tolist()
     return grown
 

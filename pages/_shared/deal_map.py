@@ -32,13 +32,18 @@ COLOUR_BY: dict[str, Callable[[Deal], str | None]] = {
     "Category": lambda deal: deal.taxonomy.tier1,
 }
 CLUSTER = "Cluster"
+NUMBERS = "numbers of the clusters"
 
 
-def drawn_indices(count: int) -> npt.NDArray[np.int64]:
-    """Return which deals are drawn: all, or a seeded sample when there are too many for a browser."""
-    if count <= MAP_POINTS:
-        return np.arange(count)
-    return np.sort(np.random.default_rng(RANDOM_SEED).choice(count, MAP_POINTS, replace=False))
+def drawn_indices(places: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
+    """Return which deals are drawn: those with a place, or a seeded sample when a browser cannot draw all.
+
+    places: (n, 2), NaN for deals of a newer file that were not placed yet.
+    """
+    placed = np.flatnonzero(np.isfinite(places).all(axis=1))
+    if len(placed) <= MAP_POINTS:
+        return placed
+    return np.sort(np.random.default_rng(RANDOM_SEED).choice(placed, MAP_POINTS, replace=False))
 
 
 def deal_map(
@@ -51,16 +56,12 @@ def deal_map(
 ) -> go.Figure:
     """Draw the map; the same input gives the same figure, so that it is not sent again.
 
-    places: (n, 2). dark: whether the page is dark, for the cluster numbers. Each point carries
-    its deal id in `customdata`: selections are by id.
+    places: (n, 2), NaN for deals without a place. dark: whether the page is dark, for the cluster
+    numbers. Each deal's point carries its id in `customdata`: selections are by id.
     """
-    drawn = drawn_indices(len(deals))
-    cluster_of = {
-        index: number
-        for number, cluster in reversed(list(enumerate(clustering.clusters, start=1)))
-        for index, strength in zip(cluster.members, cluster.strengths, strict=True)
-        if strength >= 1
-    }
+    drawn = drawn_indices(places)
+    cluster_of = {index: place + 1 for index, place in clustering.own_cluster().items()}
+    novel = set(clustering.novel)
     figure = go.Figure()
     groups = (
         _by_cluster(drawn, cluster_of)
@@ -77,12 +78,14 @@ def deal_map(
                 showlegend=colour_by != CLUSTER,
                 marker={"color": colour, "size": 8, "line": {"color": _OUTLINE, "width": 0.6}},
                 customdata=[deals[index].deal_id for index in indices],
-                text=[_hover(deals[index], cluster_of.get(int(index))) for index in indices],
+                text=[
+                    _hover(deals[index], cluster_of.get(index), unusual=index in novel) for index in indices
+                ],
                 hovertemplate="%{text}<extra></extra>",
             )
         )
     if colour_by == CLUSTER:
-        _label_clusters(figure, places, clustering, _DARK if dark else _LIGHT)
+        figure.add_trace(_cluster_numbers(places, clustering, _DARK if dark else _LIGHT))
     hidden = {"visible": False}
     figure.update_layout(
         dragmode="lasso",
@@ -126,24 +129,42 @@ def _by_value(
     return [(name, colours[name], indices) for name, indices in groups.items() if indices]
 
 
-def _label_clusters(
-    figure: go.Figure, places: npt.NDArray[np.float32], clustering: Clustering, colours: tuple[str, str]
-) -> None:
+def _cluster_numbers(
+    places: npt.NDArray[np.float32], clustering: Clustering, colours: tuple[str, str]
+) -> go.Scatter:
+    """Return the number of each cluster at its middle, as one trace without deal ids.
+
+    One trace, not annotations: a browser measures each of those on its own, and a map of 5,000 deals
+    with 523 of them was not drawn after a minute.
+    """
     text, ground = colours
-    centres = np.array([np.median(places[list(cluster.members)], axis=0) for cluster in clustering.clusters])
-    for number, (x, y) in enumerate(centres, start=1):
-        figure.add_annotation(
-            x=float(x),
-            y=float(y),
-            text=f"<b>{number}</b>",
-            showarrow=False,
-            bgcolor=ground,
-            font={"size": 10, "color": text},
-            borderpad=0,
-        )
+    middles = {}
+    for number, cluster in enumerate(clustering.clusters, start=1):
+        points = places[list(cluster.members)]
+        points = points[np.isfinite(points).all(axis=1)]
+        if len(points):
+            middles[number] = np.median(points, axis=0).astype(float)
+    # A selection pales the points it leaves out, but never the numbers.
+    steady = {"marker": {"opacity": 1}, "textfont": {"color": text}}
+    return go.Scatter(
+        x=[middle[0] for middle in middles.values()],
+        y=[middle[1] for middle in middles.values()],
+        mode="markers+text",
+        name=NUMBERS,
+        text=[f"<b>{number}</b>" for number in middles],
+        textfont={"size": 10, "color": text},
+        marker={"color": ground, "size": 14, "line": {"width": 0}},
+        selected=steady,
+        unselected=steady,
+        showlegend=False,
+        hoverinfo="skip",
+    )
 
 
-def _hover(deal: Deal, cluster: int | None) -> str:
+def _hover(deal: Deal, cluster: int | None, *, unusual: bool) -> str:
     """Write one short line; long hover texts multiply what travels with every selection."""
     name = html.escape((deal.deal_name or deal.deal_id)[:_NAME_LENGTH])
-    return f"{name}<br>{html.escape(deal.deal_id)} · " + (f"cluster {cluster}" if cluster else "no cluster")
+    where = f"cluster {cluster}" if cluster else "no cluster"
+    return f"{name}<br>{html.escape(deal.deal_id)} · {where}" + (
+        " · unusual for its cluster" if unusual else ""
+    )

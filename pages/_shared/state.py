@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import ParamSpec
+from typing import ParamSpec, TypeVar
 
 import streamlit as st
 
@@ -25,6 +25,7 @@ from pages._shared.texts import literal
 
 _log = logging.getLogger(__name__)
 _Arguments = ParamSpec("_Arguments")
+_Answer = TypeVar("_Answer")
 
 UNEXPECTED = (
     "This page met an error it did not expect. Nothing you saved is lost: reload the page; "
@@ -36,6 +37,7 @@ TARGET = "target"
 RUN = "run"
 DRAFT = "draft"
 SELECTED = "selected_deals"
+SETTINGS_OF = "settings_of_run"
 MESSAGE = "message"
 _DEALS = "cached_deals"
 _LOADS = "loads_of_run"
@@ -88,6 +90,15 @@ def deals_of(run_id: str) -> tuple[Deal, ...]:
         st.session_state[_DEALS] = cached
     deals: tuple[Deal, ...] = cached[1]
     return deals
+
+
+def remembered(name: str, question: object, answer: Callable[[], _Answer]) -> _Answer:
+    """Return the answer to a question; a session works the last one of each name out only once."""
+    key = f"remembered_{name}"
+    if key not in st.session_state or st.session_state[key][0] != question:
+        st.session_state[key] = (question, answer())
+    found: _Answer = st.session_state[key][1]
+    return found
 
 
 def states_of(

@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from core.clustering import Clustering
+from core.clustering.quality import Quality
 from core.deals import Deal
 from core.deals.facts import UNKNOWN_CURRENCY, Facts, facts_of
 from core.packages import Package
@@ -70,25 +71,57 @@ def show_deals(deals: Sequence[Deal], key: str, *, height: int = 320) -> None:
     )
 
 
-def clusters_frame(deals: Sequence[Deal], clustering: Clustering) -> pd.DataFrame:
-    """One row for each cluster, numbered as on the map."""
+def clusters_frame(
+    deals: Sequence[Deal], clustering: Clustering, quality: Quality | None = None
+) -> pd.DataFrame:
+    """One row for each cluster, numbered as on the map; a figure that was not measured is empty."""
+    measured = {item.cluster_id: item for item in quality.clusters} if quality else {}
     rows = []
     for number, cluster in enumerate(clustering.clusters, start=1):
         facts = facts_of([deals[index] for index in cluster.members])
+        figures = measured.get(cluster.id)
         rows.append(
             {
                 "Cluster": number,
                 "Deals": facts.deals,
-                "Shared": sum(strength < 1 for strength in cluster.strengths),
+                "Terms": ", ".join(figures.terms) or None if figures else None,
+                **{
+                    column: getattr(figures, column.lower()) if figures else None for column in FIGURE_COLUMNS
+                },
                 "Categories": first(facts.tier1),
                 "Formats": first(facts.formats),
-                "Audiences": first(facts.audiences),
                 "Floors CPM": floors_text(facts),
                 "Worst risk": facts.worst_risk,
                 "SSPs": len(facts.ssps),
+                "Audiences": first(facts.audiences),
+                "Shared": sum(strength < 1 for strength in cluster.strengths),
             }
         )
-    return pd.DataFrame(rows)
+    # None in a column without any figure would make it a column of objects, which sorts by text.
+    return pd.DataFrame(rows).astype(dict.fromkeys(FIGURE_COLUMNS, "float64") if rows else {})
+
+
+# Figure -> its help, for people who never met it.
+FIGURE_COLUMNS = {
+    "Cohesion": "How alike the texts of its deals are: 1 = all the same, lower = a looser mix.",
+    "Separation": "How far the nearest other cluster is: near 0 = it has a twin, higher = more on its own.",
+    "Silhouette": "From -1 to 1: above 0 its deals sit nearer to each other than to the next cluster, "
+    "below 0 many would fit the next one better.",
+    "Stability": "How surely its deals stay together when half of all deals are clustered again: "
+    "1 = always, 0 = no better than chance.",
+}
+
+CLUSTER_COLUMNS = {
+    "Cluster": st.column_config.NumberColumn(pinned=True, help="The number on the map; 1 is the largest."),
+    "Terms": st.column_config.TextColumn(
+        help="Words its deals share and other clusters lack.", width="large"
+    ),
+    **{
+        column: st.column_config.NumberColumn(format="%.2f", help=f"{words} Empty = not measured.")
+        for column, words in FIGURE_COLUMNS.items()
+    },
+    "Shared": st.column_config.NumberColumn(help="How many of its deals belong to another cluster first."),
+}
 
 
 def packages_frame(packages: Sequence[Package]) -> pd.DataFrame:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from core.clustering.quality import ClusterQuality, Quality
 from core.deals import Deal, read_deals
 from core.deals.facts import facts_of
 from core.packages import Package
@@ -69,6 +70,35 @@ def test_clusters_are_numbered_as_on_the_map_and_count_their_deals() -> None:
     assert frame["Cluster"].tolist() == list(range(1, len(clustering.clusters) + 1))
     assert frame["Deals"].tolist() == [len(cluster.members) for cluster in clustering.clusters]
     assert frame["Shared"].sum() == 0
+
+
+def test_figures_that_were_not_measured_are_empty_never_zero() -> None:
+    clustering = small_clustering()
+    first, second, third, *_ = clustering.clusters
+    known = {"separation": 0.2, "silhouette": -0.1, "typical": (), "nearest": ()}
+    quality = Quality(
+        (
+            ClusterQuality(first.id, cohesion=0.0, stability=0.5, terms=("auto", "suv"), **known),
+            ClusterQuality(second.id, cohesion=0.9, stability=None, terms=(), **known),
+        ),
+        None, None, None, None, (),
+    )  # fmt: skip
+    frame = tables.clusters_frame(small_deals().deals, clustering, quality)
+    assert frame.loc[0, ["Terms", "Cohesion", "Stability"]].tolist() == ["auto, suv", 0.0, 0.5]
+    assert frame.loc[1, "Cohesion"] == 0.9
+    assert frame.loc[1, ["Terms", "Stability"]].isna().all()
+    assert frame.loc[2, ["Terms", *tables.FIGURE_COLUMNS]].isna().all()
+    assert third.id not in {item.cluster_id for item in quality.clusters}
+
+
+def test_figures_are_numbers_also_when_none_is_known() -> None:
+    frame = tables.clusters_frame(small_deals().deals, small_clustering())
+    assert {str(frame[name].dtype) for name in tables.FIGURE_COLUMNS} == {"float64"}
+
+
+def test_every_figure_of_the_table_is_explained() -> None:
+    assert set(tables.FIGURE_COLUMNS) <= set(tables.CLUSTER_COLUMNS)
+    assert all(tables.CLUSTER_COLUMNS[name]["help"] for name in tables.FIGURE_COLUMNS)
 
 
 def test_second_memberships_are_counted_as_shared() -> None:
