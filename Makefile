@@ -1,12 +1,13 @@
 # make app    set everything up and start the app on 127.0.0.1:8501
 # make test   set everything up and run the tests
 # make check  format check, lint, types, tests
-# make slow   the tests that take minutes (a fresh install among them)
+# make slow   the tests that take minutes (a fresh install, every fault at every call)
 # make browser  the tests in a real Chromium (Debian: apt-get install chromium)
-# make bench  figures of reading files: content, speed, memory, files made to hurt
+# make bench  figures of reading, clustering, rules and proposals, most with targets; -k goes on after a miss
 PYTHON ?= python3
 PORT ?= 8501
 BIN := .venv/bin
+BENCHES := reading clustering rules proposals
 
 .PHONY: app test check lint types slow browser bench clean
 
@@ -32,8 +33,10 @@ browser: .venv/dev.installed
 	@command -v chromium >/dev/null || { echo "Chromium is missing: apt-get install chromium"; exit 1; }
 	$(BIN)/python -m pytest -m browser
 
-bench: .venv/dev.installed
-	$(BIN)/python -m benchmarks.reading
+bench: $(BENCHES:%=bench-%)
+
+bench-%: .venv/dev.installed
+	$(BIN)/python -m benchmarks.$*
 
 .venv/app.installed: pyproject.toml
 	$(PYTHON) -m venv .venv

@@ -1,8 +1,8 @@
 """The pipeline without a screen: `python -m core run DEALS` and `python -m core check DEALS`.
 
 Exit codes: 0 all done; 1 the input cannot be used, or check found refused rows; 2 a fatal
-error stopped the proposals; 3 some clusters failed. What was finished is written in each case,
-except after Ctrl+C.
+error stopped the proposals; 3 some clusters failed. Rules propose where a model did not, and say
+so. What was finished is written in each case, except after Ctrl+C.
 """
 
 from __future__ import annotations
@@ -14,27 +14,31 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import orjson
 from tqdm import tqdm
 
 from core.clustering import METHODS
-from core.creator import CreationResult, PackageCreator
-from core.deals import ImportResult, ReadOptions, read_deals, suggest_fields
+from core.clustering.keep_apart import RULES, stratum_of
+from core.clustering.model import SmallClusters
+from core.creator import CreationResult, PackageCreator, patient_limits
+from core.deals import Deal, ImportResult, ReadOptions, read_deals, suggest_fields
 from core.errors import DealweaverError, ImportRefused, NeedsMapping
-from core.proposals import DEFAULT_TEMPLATE, Outcome, Proposer, RulesProposer
+from core.proposals import DEFAULT_TEMPLATE, Outcome, PromptTemplate, Proposer, RulesProposer
+from core.proposals.providers import PROVIDERS, make_proposer
 from core.settings import (
-    GEMINI_MODEL,
     MEMBERSHIP_THRESHOLD,
     MIN_CLUSTER_SIZE,
     PROPOSAL_MAX_DEALS,
+    Settings,
     get_settings,
 )
 
 # Columns that are named with examples when none of them is known to be the id.
 _NAMED_COLUMNS = 30
 OK, BAD_INPUT, STOPPED, SOME_FAILED = 0, 1, 2, 3
+BY_RULES = "rules"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -60,7 +64,16 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("deals", type=Path, help="deal file: CSV, TSV, JSON or JSON Lines")
     run.add_argument("--out", type=Path, default=Path("packages.json"), help="file to write (%(default)s)")
     run.add_argument(
-        "--proposer", choices=("rules", "gemini"), help="default: gemini when a key is set, else rules"
+        "--proposer",
+        choices=(BY_RULES, *PROVIDERS),
+        help="who proposes; default: DEALWEAVER_PROVIDER when its key is set, else rules",
+    )
+    run.add_argument("--model", help="model to ask; default: DEALWEAVER_MODEL, else that of the proposer")
+    run.add_argument(
+        "--template",
+        type=Path,
+        metavar="FILE",
+        help="prompt with {enriched_deals} where the deals shall stand",
     )
     run.add_argument("--method", choices=METHODS, default="gmm", help="clustering method (%(default)s)")
     run.add_argument(
@@ -68,6 +81,20 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument(
         "--min-size", type=int, default=MIN_CLUSTER_SIZE, help="fewest deals of a cluster (%(default)s)"
+    )
+    run.add_argument(
+        "--small-clusters",
+        choices=get_args(SmallClusters),
+        default="attach",
+        help="what becomes of groups under --min-size (%(default)s)",
+    )
+    run.add_argument(
+        "--keep-apart",
+        action="append",
+        default=[],
+        metavar="RULE",
+        help="deals that differ in it share no cluster; may be given several times: "
+        f"{', '.join(RULES)}, or a column",
     )
     run.add_argument("--overlap", action="store_true", help="let a deal join a second cluster")
     run.add_argument(
@@ -177,30 +204,70 @@ def _examples(examples: Sequence[str]) -> str:
 def _run(options: argparse.Namespace) -> int:
     imported = _read(options.deals)
     _check_target(options.out)
+    _check_rules(options.keep_apart, imported.deals)
     settings = get_settings()
-    proposer_name = options.proposer or ("gemini" if settings.has_key else "rules")
-    proposer: Proposer | None = RulesProposer() if proposer_name == "rules" else None
-    key = settings.gemini_api_key.get_secret_value() if settings.gemini_api_key else ""
+    name = options.proposer or _ready_proposer(settings)
+    proposer = _proposer(name, options, settings)
     creator = PackageCreator(
-        key,
+        "",
         DEFAULT_TEMPLATE,
-        model_name=settings.model or GEMINI_MODEL,
         embedding_model=settings.embedding_model,
         max_deals_per_cluster=options.max_size,
         min_cluster_size=options.min_size,
         clustering_method=options.method,
         use_soft_assignments=options.overlap,
         probability_threshold=options.threshold,
-        small_clusters="attach",
+        small_clusters=options.small_clusters,
+        keep_apart=options.keep_apart,
         proposer=proposer,
+        limits=patient_limits(settings),
+        fallback=RulesProposer(),
     )
     with _Bar() as bar:
         creator.create_packages(imported.deals, bar)
     result = creator.result
     assert result is not None  # noqa: S101  (create_packages has just set it)
-    document = _document(options, imported, result, proposer_name)
+    model = None if name == BY_RULES else proposer.source
+    document = _document(options, imported, result, {"proposer": name, "model": model})
     _write(options.out, document)
     return _report(options.out, document, result)
+
+
+def _ready_proposer(settings: Settings) -> str:
+    return settings.provider if PROVIDERS[settings.provider].ready(settings) else BY_RULES
+
+
+def _proposer(name: str, options: argparse.Namespace, settings: Settings) -> Proposer:
+    """Return who proposes. Raises DealweaverError when that cannot work, before anything is computed."""
+    template = _template(options.template)
+    if name == BY_RULES:
+        return RulesProposer()
+    # The model of the settings is meant for the provider of the settings.
+    model = options.model or (settings.model if name == settings.provider else None)
+    return make_proposer(name, settings, template, model)
+
+
+def _template(path: Path | None) -> PromptTemplate:
+    if path is None:
+        return PromptTemplate()
+    try:
+        return PromptTemplate(path.read_text("utf-8-sig"))
+    except OSError as error:
+        raise DealweaverError(
+            f"{path} cannot be read ({error.strerror}): give another file with --template."
+        ) from None
+    except UnicodeDecodeError:
+        raise DealweaverError(f"{path} is no UTF-8 text: save it as UTF-8 and start again.") from None
+
+
+def _check_rules(rules: Sequence[str], deals: Sequence[Deal]) -> None:
+    """Raise DealweaverError for a rule that no deal has a value for: it would keep nothing apart."""
+    for rule in rules:
+        if rule not in RULES and not any(stratum_of(deal, (rule,))[0] for deal in deals):
+            raise DealweaverError(
+                f"--keep-apart {rule} is no rule and no column of the deals: "
+                f"use {', '.join(RULES)}, or the name of a column."
+            )
 
 
 class _Bar:
@@ -222,7 +289,10 @@ class _Bar:
 
 
 def _document(
-    options: argparse.Namespace, imported: ImportResult, result: CreationResult, proposer: str
+    options: argparse.Namespace,
+    imported: ImportResult,
+    result: CreationResult,
+    asked: Mapping[str, str | None],
 ) -> dict[str, Any]:
     packages = [
         {
@@ -230,7 +300,7 @@ def _document(
             "deal_ids": list(proposal.deal_ids),
             "reasoning": proposal.reasoning,
             "cluster_id": outcome.cluster_id,
-            "proposal_source": outcome.proposal_source,
+            "proposal_source": proposal.source or outcome.proposal_source,
         }
         for outcome in result.run.outcomes
         for proposal in outcome.proposals
@@ -239,9 +309,10 @@ def _document(
     failed_clusters = [
         {
             "cluster_id": outcome.cluster_id,
-            # A deal that a second cluster did package is not repeated here: each deal has one state.
+            # A deal that the rules, or a second cluster, did package is not repeated: each has one state.
             "deal_ids": [deal_id for deal_id in outcome.deal_ids if deal_id in failed],
             "reason": outcome.error,
+            "stand_in": outcome.stand_in,
         }
         for outcome in result.run.with_status("failed", "not_sent")
     ]
@@ -265,10 +336,9 @@ def _document(
         },
         "settings": {
             "file": options.deals.name,
-            "proposer": proposer,
+            **asked,
             "clustering": result.clustering.settings.to_dict(),
             "embedding_model": get_settings().embedding_model,
-            "model": (get_settings().model or GEMINI_MODEL) if proposer == "gemini" else None,
         },
     }
 
@@ -312,17 +382,34 @@ def _report(path: Path, document: dict[str, Any], result: CreationResult) -> int
         f"{counts['packaged']} packaged + {counts['left_over']} left over + {counts['failed']} failed"
         + (f"; {counts['refused']} rows refused" if counts["refused"] else "")
     )
+    code = _tell_troubles(path, result)
+    if result.spent.calls:
+        _say(result.spent.sentence())
+    return code
+
+
+def _tell_troubles(path: Path, result: CreationResult) -> int:
     if result.run.stopped:
-        _say(f"Stopped: {result.run.stopped} The packages finished before are in {path}.")
+        rest = _by_rules(result.run.with_status("failed", "not_sent"))
+        _say(f"Stopped: {result.run.stopped}{rest} The packages are in {path}.")
         return STOPPED
     failed = result.run.with_status("failed")
-    if failed:
-        for reason, outcomes in _by_reason(failed).items():
-            names = ", ".join(outcome.cluster_id for outcome in outcomes)
-            what = "1 cluster" if len(outcomes) == 1 else f"{len(outcomes)} clusters"
-            _say(f"{what} failed: {reason} Run the command again for: {names}")
-        return SOME_FAILED
-    return OK
+    for reason, outcomes in _by_reason(failed).items():
+        names = ", ".join(outcome.cluster_id for outcome in outcomes)
+        _say(
+            f"{_clusters(len(outcomes))} failed: {reason}{_by_rules(outcomes)} "
+            f"Run the command again for: {names}"
+        )
+    return SOME_FAILED if failed else OK
+
+
+def _by_rules(outcomes: Sequence[Outcome]) -> str:
+    count = sum(bool(outcome.proposals) for outcome in outcomes)
+    return f" Rules proposed for {_clusters(count)} instead." if count else ""
+
+
+def _clusters(count: int) -> str:
+    return "1 cluster" if count == 1 else f"{count} clusters"
 
 
 def _by_reason(failed: Sequence[Outcome]) -> dict[str, list[Outcome]]:

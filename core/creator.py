@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,12 @@ from core.proposals import (
     Proposer,
     run_proposals,
 )
+from core.proposals.cost import Spent, actual, price_of
+from core.proposals.names import unique_names
 from core.settings import (
+    APP_CALL_TIMEOUT_S,
+    CLUSTER_DEADLINE_S,
+    CONTENT_ATTEMPTS,
     EMBEDDING_DIMENSIONS,
     EMBEDDING_MODEL,
     GEMINI_MODEL,
@@ -32,6 +37,8 @@ from core.settings import (
     MIN_CLUSTER_SIZE,
     PROPOSAL_MAX_DEALS,
     TEMPERATURE,
+    TRANSPORT_ATTEMPTS,
+    Settings,
     get_settings,
 )
 
@@ -45,7 +52,7 @@ class CreationResult:
     refused: records that were no deals.
     packaged: ids of deals in at least one proposal.
     left_over: deal id -> why no proposal has it.
-    failed: deal id -> why its cluster has no proposals.
+    failed: deal id -> why its cluster has no proposals; where rules stood in, it has some.
     """
 
     deals: tuple[Deal, ...]
@@ -70,9 +77,15 @@ class CreationResult:
         return {
             deal_id: outcome.error or ""
             for outcome in self.run.with_status("failed", "not_sent")
+            if not outcome.proposals
             for deal_id in outcome.deal_ids
             if deal_id not in packaged
         }
+
+    @property
+    def spent(self) -> Spent:
+        """What the calls to a model took."""
+        return actual(self.run.outcomes)
 
     @property
     def left_over(self) -> dict[str, str]:
@@ -91,6 +104,11 @@ class PackageCreator:
     prompt_template: text with the placeholder {enriched_deals}.
     proposer, encoder: stand-ins for Gemini and the embedding model.
     workers: clusters under way at once; default from DEALWEAVER_WORKERS.
+    limits: how hard to try and what the run may use, in place of `workers` and the promise of
+        one call and two more.
+    fallback: proposes for clusters that failed, or that a fatal error kept from being asked
+        about; they keep their status. Without it they get no packages.
+    keep_apart: rules and columns as in `ClusteringSettings`.
 
     Raises PromptError, ClusteringError or FatalProposalError at once when a setting cannot work.
     """
@@ -112,6 +130,9 @@ class PackageCreator:
         proposer: Proposer | None = None,
         encoder: Encoder | None = None,
         workers: int | None = None,
+        limits: Limits | None = None,
+        fallback: Proposer | None = None,
+        keep_apart: Sequence[str] = (),
     ) -> None:
         settings = get_settings()
         self._proposer = proposer or GeminiProposer(
@@ -121,6 +142,7 @@ class PackageCreator:
             temperature=temperature,
             base_url=settings.gemini_base_url,
         )
+        self._fallback = fallback
         self._encoder = encoder
         self._embedding_model = embedding_model
         self._clustering = ClusteringSettings(
@@ -130,8 +152,9 @@ class PackageCreator:
             overlap=use_soft_assignments,
             threshold=probability_threshold,
             small_clusters=small_clusters,
+            keep_apart=tuple(keep_apart),
         )
-        self._limits = Limits(
+        self._limits = limits or Limits(
             workers=workers or settings.workers, requests_per_minute=settings.requests_per_minute
         )
         self.result: CreationResult | None = None
@@ -157,7 +180,8 @@ class PackageCreator:
         groups = deal_groups(read.deals, clustering)
         self.result = CreationResult(read.deals, refused, clustering, self._propose(groups, report))
         for outcome in self.result.run.with_status("failed", "not_sent"):
-            _log.error("Cluster %s got no packages: %s", outcome.cluster_id, outcome.error)
+            what = "was proposed for by rules" if outcome.proposals else "got no packages"
+            _log.error("Cluster %s %s: %s", outcome.cluster_id, what, outcome.error)
         return [package for outcome in self.result.run.outcomes for package in _as_dicts(outcome)]
 
     def _cluster(self, deals: Sequence[Deal], report: Callable[[str], None]) -> Clustering:
@@ -181,7 +205,16 @@ class PackageCreator:
             what = f"{len(outcome.proposals)} packages" if outcome.status == "done" else outcome.error
             report(f"Cluster {ended} of {len(groups)}: {what}")
 
-        return run_proposals(groups, self._proposer, self._limits, on_outcome=count)
+        price = price_of(self._proposer.source)
+        run = run_proposals(
+            groups,
+            self._proposer,
+            self._limits,
+            on_outcome=count,
+            fallback=self._fallback,
+            price=price.of if price else None,
+        )
+        return _uniquely_named(run, groups)
 
     def _propose_packages_for_cluster(
         self, cluster_deals: Sequence[Mapping[str, Any] | Deal]
@@ -194,12 +227,39 @@ class PackageCreator:
         return [package for outcome in run.outcomes for package in _as_dicts(outcome)]
 
 
+def patient_limits(settings: Settings) -> Limits:
+    """Return how hard the app and the command line try: more often, but for a shorter time each."""
+    return Limits(
+        workers=settings.workers,
+        transport_attempts=TRANSPORT_ATTEMPTS,
+        content_attempts=CONTENT_ATTEMPTS,
+        call_timeout_s=APP_CALL_TIMEOUT_S,
+        cluster_deadline_s=CLUSTER_DEADLINE_S,
+        requests_per_minute=settings.requests_per_minute,
+        max_calls=settings.max_calls,
+        max_tokens=settings.max_tokens,
+        max_usd=settings.max_usd,
+    )
+
+
 def deal_groups(deals: Sequence[Deal], clustering: Clustering) -> list[DealGroup]:
     """Return the clusters with their deals, as proposers take them."""
     return [
         DealGroup(cluster.id, tuple(deals[index] for index in cluster.members))
         for cluster in clustering.clusters
     ]
+
+
+def _uniquely_named(run: ProposalRun, groups: Sequence[DealGroup]) -> ProposalRun:
+    """Tell packages of different clusters apart by name: each was named without sight of the others."""
+    deals = {deal.deal_id: deal for group in groups for deal in group.deals}
+    proposals = [proposal for outcome in run.outcomes for proposal in outcome.proposals]
+    names = iter(unique_names([(item.name, [deals[one] for one in item.deal_ids]) for item in proposals]))
+    outcomes = (
+        replace(outcome, proposals=tuple(replace(item, name=next(names)) for item in outcome.proposals))
+        for outcome in run.outcomes
+    )
+    return replace(run, outcomes=tuple(outcomes))
 
 
 def _as_dicts(outcome: Outcome) -> list[dict[str, Any]]:

@@ -1,15 +1,13 @@
-"""Packages: let Gemini or the rules propose, then edit, approve or reject."""
+"""Packages: let a model or the rules propose, check what they say, then edit, approve or reject."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from functools import partial
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from core.clustering import Clustering
 from core.deals import Deal
 from core.deals.facts import facts_of
 from core.errors import WorkspaceError
@@ -23,145 +21,22 @@ from core.packages import (
     Rename,
     Reopen,
     SetReasoning,
+    with_claims,
 )
 from core.packages.model import STATUSES
-from core.proposals import (
-    DEFAULT_TEMPLATE,
-    GeminiProposer,
-    Limits,
-    Outcome,
-    PromptTemplate,
-    Proposer,
-    RulesProposer,
-)
-from core.settings import GEMINI_MODEL, get_settings
-from core.workspace import JobContext, propose_packages
+from core.proposals.injection import unusual_deals
+from core.workspace import RunSummary
 from pages._shared import shell, state, tables
-from pages._shared.preferences import MODEL, PROMPT
-from pages._shared.services import jobs, workspace
+from pages._shared.answers import answers_panel
+from pages._shared.package_checks import check_chips, check_words, claim_lines, ids_in_words
+from pages._shared.proposing import ProposalView, incoming, proposing_panel, troubles
+from pages._shared.services import workspace
 from pages._shared.texts import counted, literal
 
 shell.ensure_shell("pages/packages.py")
 
-RULES, GEMINI = "Rules (no AI)", "Gemini"
 ALL = "all"
-
-
-# --- proposing --------------------------------------------------------------------------------
-
-
-def _proposer(name: str) -> Proposer:
-    settings = get_settings()
-    if name == RULES or settings.gemini_api_key is None:
-        return RulesProposer()
-    return GeminiProposer(
-        settings.gemini_api_key,
-        PromptTemplate(workspace().preference(PROMPT, DEFAULT_TEMPLATE)),
-        model=workspace().preference(MODEL, settings.model or GEMINI_MODEL),
-        base_url=settings.gemini_base_url,
-    )
-
-
-@state.guarded
-def _propose(run_id: str, cluster_ids: Sequence[str], proposer_name: str) -> None:
-    settings = get_settings()
-    limits = Limits(workers=settings.workers, requests_per_minute=settings.requests_per_minute)
-    proposer = _proposer(proposer_name)
-    work = partial(_work, workspace(), run_id, tuple(cluster_ids), proposer, limits)
-    jobs().start(run_id, f"Propose packages with {proposer.source}", work)
-
-
-def _work(
-    store: Any,  # noqa: ANN401
-    run_id: str,
-    cluster_ids: tuple[str, ...],
-    proposer: Proposer,
-    limits: Limits,
-    job: JobContext,
-) -> str:
-    return propose_packages(store, run_id, cluster_ids, proposer, limits, job)
-
-
-def _propose_row(
-    run_id: str, clustering: Clustering, outcomes: Mapping[str, Outcome], *, first: bool
-) -> None:
-    has_key = get_settings().has_key
-    busy = shell.job_running(run_id)
-    ids = [cluster.id for cluster in clustering.clusters]
-    unsent = [
-        cluster_id
-        for cluster_id in ids
-        if not (known := outcomes.get(cluster_id)) or known.status == "not_sent"
-    ]
-    failed = [
-        cluster_id for cluster_id in ids if (known := outcomes.get(cluster_id)) and known.status == "failed"
-    ]
-    columns = st.columns([2, 1.8, 2, 1.6], vertical_alignment="bottom")
-    proposer = columns[0].selectbox(
-        "Propose with",
-        [GEMINI, RULES] if has_key else [RULES],
-        key="proposer",
-        persist_state="session",
-        help=None if has_key else "Set GEMINI_API_KEY and restart to use Gemini.",
-    )
-    wanted = unsent or ids
-    columns[1].button(
-        f"Propose {'for' if unsent else 'again for'} {counted(len(wanted), 'cluster')}",
-        type="primary" if first else "secondary",
-        on_click=_propose,
-        args=(run_id, wanted, proposer),
-        disabled=busy or not wanted,
-        icon=":material/auto_awesome_motion:",
-    )
-    number = columns[2].selectbox(
-        "Or one cluster",
-        range(1, len(ids) + 1),
-        key="one_cluster",
-        format_func=lambda item: f"Cluster {item} ({len(clustering.clusters[item - 1].members)} deals)",
-    )
-    columns[3].button(
-        "Propose for it",
-        on_click=_propose,
-        args=(run_id, ids[number - 1 : number] if number else [], proposer),
-        disabled=busy or not number,
-    )
-    if proposer == GEMINI:
-        deals = sum(len(cluster.members) for cluster in clustering.clusters if cluster.id in wanted)
-        st.caption(
-            f"About {len(wanted)} calls. Names and attributes of {deals:,} deals go to Google; "
-            "on a free plan Google may use them to improve its products."
-        )
-    else:
-        st.caption(
-            "Rules group deals by vertical, audience, format and quality tier. No data leaves this machine."
-        )
-    if failed:
-        _failures(run_id, clustering, outcomes, failed, busy=busy, proposer=proposer)
-
-
-def _failures(
-    run_id: str,
-    clustering: Clustering,
-    outcomes: Mapping[str, Outcome],
-    failed: Sequence[str],
-    *,
-    busy: bool,
-    proposer: str,
-) -> None:
-    numbers = {cluster.id: number for number, cluster in enumerate(clustering.clusters, start=1)}
-    with st.container(border=True):
-        st.markdown(f":material/error: **{counted(len(failed), 'cluster')} failed.** Their deals are kept.")
-        for cluster_id in failed[:10]:
-            outcome = outcomes[cluster_id]
-            st.text(f"Cluster {numbers[cluster_id]}, {len(outcome.deal_ids)} deals: {outcome.error}")
-            if outcome.raw:
-                with st.expander("What the model answered"):
-                    st.code(outcome.raw[:5_000], language=None)
-        row = st.container(horizontal=True)
-        row.button(
-            f"Retry failed ({len(failed)})", on_click=_propose, args=(run_id, failed, proposer), disabled=busy
-        )
-        row.button("Use rules for them", on_click=_propose, args=(run_id, failed, RULES), disabled=busy)
+REVIEW, ANSWERS = "Review packages", "Answers by cluster"
 
 
 # --- reviewing --------------------------------------------------------------------------------
@@ -177,6 +52,21 @@ def _save(run_id: str, packages: Sequence[Package], *edits: Edit) -> None:
 
 
 _edit = state.guarded(_save)
+
+
+@state.guarded
+def _approve_sound(run_id: str, packages: Sequence[Package]) -> None:
+    """Approve those that nothing contradicts; the others need a look each."""
+    skipped = [item for item in packages if item.contradicted and item.status != "approved"]
+    sound = [item for item in packages if item not in skipped]
+    if sound:
+        _save(run_id, sound, Approve())
+    if skipped:
+        done = f"{counted(len(sound), 'package')} approved." if sound else "Nothing was approved."
+        names = ", ".join(repr(package.name) for package in skipped)
+        state.complain(
+            f"{done} Not approved, because deals contradict the words: {names}. Open each of them to decide."
+        )
 
 
 def _words_key(field: str, package: Package) -> str:
@@ -218,20 +108,46 @@ def _add(run_id: str, package: Package, key: str) -> None:
         _edit(run_id, [package], AddDeals(deal_ids))
 
 
-def _decisions(run_id: str, packages: Sequence[Package]) -> None:
-    count = f" {len(packages)}" if len(packages) > 1 else ""
-    statuses = {package.status for package in packages}
-    row = st.container(horizontal=True)
+def _approval(row: DeltaGenerator, run_id: str, package: Package) -> None:
+    approved = package.status == "approved"
+    wrong = sum(claim.contradicted for claim in package.claims)
+    _approve_button(row, "Approve", _edit, (run_id, [package], Approve()), approved or wrong > 0)
+    if wrong:
+        row.button(
+            f"Approve despite {counted(wrong, 'contradiction')}",
+            key="approve_despite",
+            icon=":material/warning:",
+            on_click=_edit,
+            args=(run_id, [package], Approve(despite_claims=True)),
+            disabled=approved,
+            help="The deals contradict what name or reasoning say: change either, or release it as it is.",
+        )
+
+
+def _approve_button(
+    row: DeltaGenerator, label: str, action: Callable[..., None], arguments: tuple[object, ...], off: bool
+) -> None:
     row.button(
-        f"Approve{count}",
+        label,
         key="approve",
         type="primary",
         icon=":material/check:",
         shortcut="a",
-        on_click=_edit,
-        args=(run_id, packages, Approve()),
-        disabled=statuses == {"approved"},
+        on_click=action,
+        args=arguments,
+        disabled=off,
     )
+
+
+def _decisions(run_id: str, packages: Sequence[Package]) -> None:
+    """Draw the decisions on packages, whose claims are checked as of now."""
+    count = f" {len(packages)}" if len(packages) > 1 else ""
+    statuses = {package.status for package in packages}
+    row = st.container(horizontal=True)
+    if len(packages) == 1:
+        _approval(row, run_id, packages[0])
+    else:
+        _approve_button(row, f"Approve{count}", _approve_sound, (run_id, packages), statuses == {"approved"})
     row.button(
         f"Reject{count}",
         key="reject",
@@ -257,7 +173,15 @@ def _card(run_id: str, package: Package, deals: Mapping[str, Deal], others: Sequ
     if len(members) < len(package.deal_ids):
         gone = counted(len(package.deal_ids) - len(members), "deal")
         st.warning(f"{gone} of this package are no longer in the run: a newer file lacks them.")
+    package = with_claims(package, deals)
     _decisions(run_id, [package])
+    check_chips(package)
+    claim_lines(package.claims, len(members))
+    if odd := unusual_deals(members):
+        st.caption(
+            f":material/report: Unusual deal names, which may be instructions to a model: "
+            f"{literal(ids_in_words(odd))}."
+        )
     for field in ("name", "reasoning"):
         st.session_state.setdefault(_words_key(field, package), getattr(package, field))
     st.text_input("Name", key=_words_key("name", package), max_chars=255)
@@ -330,8 +254,12 @@ def _list(packages: Sequence[Package]) -> list[Package]:
     """Draw the list and return the selected packages; selections are positions, so the key names the rows."""
     rows_hash = hashlib.sha256("".join(package.id for package in packages).encode()).hexdigest()[:8]
     key = f"packages_{rows_hash}"
+    frame = tables.packages_frame(packages)
+    checks = [check_words(package) for package in packages]
+    if any(checks):
+        frame.insert(1, "Check", checks)
     st.dataframe(
-        tables.packages_frame(packages),
+        frame,
         key=key,
         hide_index=True,
         placeholder="-",
@@ -345,7 +273,8 @@ def _list(packages: Sequence[Package]) -> list[Package]:
     return [packages[row] for row in rows if row < len(packages)]
 
 
-def _review(run_id: str, packages: Sequence[Package]) -> None:
+def _review(view: ProposalView) -> None:
+    run_id, packages = view.run.id, view.packages
     counts = {status: sum(package.status == status for package in packages) for status in STATUSES}
     chosen = st.segmented_control(
         "Status",
@@ -370,19 +299,25 @@ def _review(run_id: str, packages: Sequence[Package]) -> None:
         selected = _list(shown)
         st.caption("Select one to edit it, several to decide on them together.")
     with right:
+        deals = {deal.deal_id: deal for deal in view.deals}
         if len(selected) > 1:
             st.subheader(f"{len(selected)} packages selected")
-            _decisions(run_id, selected)
+            checked = [with_claims(package, deals) for package in selected]
+            _decisions(run_id, checked)
+            if wrong := [package for package in checked if package.contradicted]:
+                st.caption(
+                    f":material/warning: Deals contradict the words of {counted(len(wrong), 'package')}: "
+                    "approving leaves them out; open them one by one."
+                )
             st.write(f"{len({deal for package in selected for deal in package.deal_ids}):,} different deals.")
         else:
             package = selected[0] if selected else shown[0]
-            deals = {deal.deal_id: deal for deal in state.deals_of(run_id)}
             _card(run_id, package, deals, [other for other in packages if other.id != package.id])
 
 
-def _unpackaged(run_id: str, clustering: Clustering, outcomes: Mapping[str, Outcome], packages: Any) -> None:  # noqa: ANN401
-    states = state.states_of(run_id, clustering, dict(outcomes), packages)
-    deals = {deal.deal_id: deal for deal in state.deals_of(run_id)}
+def _unpackaged(view: ProposalView) -> None:
+    states = state.states_of(view.run.id, view.clustering, dict(view.outcomes), view.packages)
+    deals = {deal.deal_id: deal for deal in view.deals}
     left = [item for item in states if item.state != "packaged"]
     if not left:
         return
@@ -400,24 +335,58 @@ def _unpackaged(run_id: str, clustering: Clustering, outcomes: Mapping[str, Outc
         )
 
 
+def _page(view: ProposalView) -> None:
+    proposing_panel(view)
+    troubles(view)
+    shell.ledger_line(view.run.id)
+    incoming(view)
+    if not view.outcomes and not view.packages:
+        return
+    part = st.segmented_control(
+        "View",
+        [REVIEW, ANSWERS],
+        default=REVIEW,
+        required=True,
+        key="packages_view",
+        label_visibility="collapsed",
+        persist_state="session",
+    )
+    if part == ANSWERS:
+        answers_panel(view)
+        return
+    if view.packages:
+        _review(view)
+    _unpackaged(view)
+
+
+def _view(run: RunSummary) -> ProposalView | None:
+    """Return what the page draws, None without clusters."""
+    clustering = workspace().clustering(run.id)
+    if clustering is None:
+        return None
+    store = workspace()
+    return ProposalView(
+        run,
+        state.deals_of(run.id),
+        clustering,
+        store.quality(run.id),
+        store.outcomes(run.id),
+        store.packages(run.id),
+    )
+
+
 st.title("Packages")
 st.write("A proposal is a suggestion: check it against the counted facts, then approve or reject it.")
 run = state.current_run()
 if run is None:
     shell.no_run_yet()
 else:
-    clustering = workspace().clustering(run.id)
-    packages = workspace().packages(run.id)
-    if clustering is None:
+    view = _view(run)
+    if view is None:
         st.info("There are no clusters yet: packages are proposed cluster by cluster.")
         st.page_link("pages/clusters.py", label="Build clusters first", icon=":material/bubble_chart:")
-    elif not clustering.clusters:
+    elif not view.clustering.clusters:
         st.info("Every deal is outside the clusters: lower the fewest deals of a cluster, then build again.")
         st.page_link("pages/clusters.py", label="Back to Clusters", icon=":material/bubble_chart:")
     else:
-        outcomes = workspace().outcomes(run.id)
-        _propose_row(run.id, clustering, outcomes, first=not packages)
-        shell.ledger_line(run.id)
-        if packages:
-            _review(run.id, packages)
-        _unpackaged(run.id, clustering, outcomes, packages)
+        _page(view)

@@ -1,4 +1,4 @@
-"""Settings: the key's state, the model, the prompt, the runs of this workspace."""
+"""Settings: who is asked and with which key, limits, the prompt, the runs of this workspace."""
 
 from __future__ import annotations
 
@@ -7,132 +7,153 @@ from importlib.metadata import version
 
 import streamlit as st
 
-from core.deals import read_deals
-from core.errors import PromptError
-from core.proposals import (
-    DEFAULT_TEMPLATE,
-    DealGroup,
-    GeminiProposer,
-    Limits,
-    PromptTemplate,
-    build_prompt,
-    run_proposals,
-)
-from core.settings import GEMINI_MODEL, get_settings
+from core.proposals import Limits, PromptTemplate, run_proposals
+from core.proposals.providers import PROVIDERS, Provider, make_proposer
+from core.settings import get_settings
 from pages._shared import shell, state
-from pages._shared.preferences import MODEL, PROMPT
+from pages._shared.preferences import (
+    CAPS,
+    PROVIDER,
+    chosen_limits,
+    chosen_model,
+    chosen_provider,
+    model_name,
+    save_caps,
+)
+from pages._shared.prompt_editor import example_group, prompt_editor
 from pages._shared.services import workspace
+from pages._shared.texts import literal
 
 shell.ensure_shell("pages/settings.py")
 
-# Five invented deals that show what a prompt looks like when no run is open.
-_EXAMPLE = b"""deal_id,deal_name,ssp_name,format,taxonomy_tier1,commercial_quality_tier
-E-1,Auto CTV East,Magnite,ctv,Automotive,Premium
-E-2,Auto CTV West,PubMatic,ctv,Automotive,Premium
-E-3,Auto Buyers Video,OpenX,video,Automotive,Mid-tier
-E-4,Car Care Display,Index Exchange,display,Automotive,RON
-E-5,Motor News Display,TripleLift,display,Automotive,RON
-"""
+_TEST_S = 20.0
+# Provider -> the environment name of its key.
+_KEY_NAMES = {"gemini": "GEMINI_API_KEY", "openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY"}
 
 
-def _group(run_id: str | None) -> DealGroup:
-    clustering = workspace().clustering(run_id) if run_id else None
-    if run_id and clustering and clustering.clusters:
-        deals = state.deals_of(run_id)
-        first = clustering.clusters[0]
-        return DealGroup(first.id, tuple(deals[index] for index in first.members))
-    return DealGroup("example", read_deals(_EXAMPLE, "example").deals)
+# --- who is asked -----------------------------------------------------------------------------
 
 
 @state.guarded
-def _test_key() -> None:
-    settings = get_settings()
-    assert settings.gemini_api_key is not None  # noqa: S101  (the button is off without a key)
-    proposer = GeminiProposer(
-        settings.gemini_api_key,
-        PromptTemplate(),
-        model=workspace().preference(MODEL, settings.model or GEMINI_MODEL),
-        base_url=settings.gemini_base_url,
-        timeout_s=20,
+def _save_provider() -> None:
+    name = st.session_state["provider"]
+    workspace().set_preference(PROVIDER, None if name == get_settings().provider else name)
+    state.tell(f"Saved: {PROVIDERS[name].title} is asked from now on.")
+
+
+@state.guarded
+def _test() -> None:
+    provider = chosen_provider()
+    proposer = make_proposer(
+        provider.name, get_settings(), PromptTemplate(), chosen_model(provider), timeout_s=_TEST_S
     )
-    outcome = run_proposals([_group(None)], proposer, Limits(attempts=1, call_timeout_s=20)).outcomes[0]
+    limits = Limits(attempts=1, call_timeout_s=_TEST_S)
+    outcome = run_proposals([example_group()], proposer, limits).outcomes[0]
+    what = "The key" if provider.api_key else provider.title
     if outcome.status == "done":
-        state.tell(f"The key works: {outcome.model} answered.")
+        state.tell(f"{what} works: {outcome.model} answered.")
     else:
         state.complain(f"The test call failed: {outcome.error}")
 
 
-def _key() -> None:
-    st.subheader("Gemini")
-    settings = get_settings()
-    left, right = st.columns([3, 1], vertical_alignment="bottom")
-    with left:
-        if settings.has_key:
-            st.markdown(":material/check_circle: A key is set. It is never shown, stored or exported.")
-        else:
-            st.markdown(
-                ":material/info: No key is set: packages are proposed by rules. To use Gemini, set "
-                "`GEMINI_API_KEY` in the environment or in `.streamlit/secrets.toml` and restart."
-            )
-    right.button("Test the key", on_click=_test_key, disabled=not settings.has_key)
-
-
 @state.guarded
-def _save_model() -> None:
-    name = st.session_state["model_name"].strip()
-    workspace().set_preference(MODEL, name or None)
-    state.tell(f"Saved: model {name or get_settings().model or GEMINI_MODEL}.")
+def _save_model(provider: Provider) -> None:
+    name = st.session_state[_model_key(provider)].strip()
+    workspace().set_preference(model_name(provider.name), name or None)
+    st.session_state[_model_key(provider)] = chosen_model(provider)
+    state.tell(f"Saved: model {chosen_model(provider)}.")
 
 
-def _model() -> None:
-    left, right = st.columns([3, 1], vertical_alignment="bottom")
-    left.text_input(
-        "Model",
-        workspace().preference(MODEL, get_settings().model or GEMINI_MODEL),
-        key="model_name",
-        help="The temperature of 0.5 is sent to 2.5 models only; newer ones do not take one.",
+def _model_key(provider: Provider) -> str:
+    return f"model_name_{provider.name}"
+
+
+def _service() -> None:
+    st.subheader("Who is asked")
+    provider = chosen_provider()
+    st.session_state["provider"] = provider.name
+    left, right = st.columns(2, vertical_alignment="bottom")
+    left.selectbox(
+        "Provider",
+        list(PROVIDERS),
+        key="provider",
+        format_func=lambda name: f"{PROVIDERS[name].title} · {_lacks(PROVIDERS[name]) or 'ready'}",
+        on_change=_save_provider,
+        help="Without one that is ready, packages are proposed by rules.",
     )
-    right.button("Save model", on_click=_save_model)
+    with right.container(horizontal=True, vertical_alignment="bottom"):
+        st.session_state.setdefault(_model_key(provider), chosen_model(provider))
+        st.text_input(
+            "Model",
+            key=_model_key(provider),
+            help=f"Empty: {provider.default_model}. The temperature of 0.5 is sent to models that take one.",
+        )
+        st.button("Save model", on_click=_save_model, args=(provider,))
+    _state_of(provider)
 
 
-@state.guarded
-def _save_prompt() -> None:
-    text = st.session_state["prompt_text"]
-    try:
-        PromptTemplate(text)
-    except PromptError as error:
-        state.complain(f"Not saved. {error}")
-        return
-    workspace().set_preference(PROMPT, text)
-    state.tell("Saved: the prompt.")
+def _lacks(provider: Provider) -> str | None:
+    if not provider.installed:
+        return "library not installed"
+    return None if provider.ready(get_settings()) else "no key"
 
 
-@state.guarded
-def _reset_prompt() -> None:
-    workspace().set_preference(PROMPT, None)
-    st.session_state["prompt_text"] = DEFAULT_TEMPLATE
-    state.tell("The prompt is the original one again.")
-
-
-def _prompt(run_id: str | None) -> None:
-    st.subheader("Prompt")
-    st.text_area(
-        "Text sent with each cluster; {enriched_deals} stands for its deals",
-        workspace().preference(PROMPT, DEFAULT_TEMPLATE),
-        key="prompt_text",
-        height=260,
+def _state_of(provider: Provider) -> None:
+    ready = provider.ready(get_settings())
+    if not provider.installed:
+        st.markdown(f":material/info: {provider.title} needs a library. Install it and restart:")
+        st.code(provider.install, language="sh")
+    elif provider.api_key is None:
+        address = literal(provider.base_url(get_settings()))
+        st.markdown(f":material/check_circle: {provider.title} needs no key; it is asked at {address}.")
+    elif ready:
+        st.markdown(":material/check_circle: A key is set. It is never shown, stored or exported.")
+    else:
+        st.markdown(
+            f":material/info: No key is set: packages are proposed by rules. To use {provider.title}, set "
+            f"`{_KEY_NAMES[provider.name]}` in the environment or in `.streamlit/secrets.toml` and restart."
+        )
+    st.button(
+        "Test the key" if provider.api_key else "Test the connection",
+        on_click=_test,
+        disabled=not ready,
+        help="Asks once about five invented deals.",
+        icon=":material/network_check:",
     )
-    row = st.container(horizontal=True)
-    row.button("Save prompt", type="primary", on_click=_save_prompt)
-    row.button("Reset to the original", on_click=_reset_prompt)
-    with st.expander("Preview on one cluster", icon=":material/preview:"):
-        try:
-            prompt = build_prompt(_group(run_id), PromptTemplate(st.session_state["prompt_text"]))
-        except PromptError as error:
-            st.error(str(error))
-        else:
-            st.caption(f"{len(prompt.system) + len(prompt.human):,} characters")
-            st.code(f"{prompt.system}\n\n{prompt.human}", language=None, wrap_lines=True)
+
+
+# --- limits -----------------------------------------------------------------------------------
+
+
+@state.guarded
+def _save_limits() -> None:
+    save_caps({name: st.session_state[f"cap_{name}"] for name in CAPS})
+    state.tell("Saved: the limits.")
+
+
+def _limits() -> None:
+    st.subheader("Limits of proposing")
+    limits = chosen_limits()
+    columns = st.columns(len(CAPS))
+    for column, (name, cap) in zip(columns, CAPS.items(), strict=True):
+        column.number_input(
+            cap.label,
+            min_value=cap.read(str(cap.least)),
+            max_value=cap.read(str(cap.most)),
+            value=cap.read(str(getattr(limits, name) or 0)),
+            step=cap.step,
+            key=f"cap_{name}",
+            help=cap.help,
+        )
+    st.button("Save limits", on_click=_save_limits)
+    st.caption(
+        "A run that meets a limit keeps what it has; rules propose for the rest. A cluster is tried up to "
+        f"{limits.transport_attempts} times when calls fail on the way, {limits.content_attempts} times when "
+        f"answers cannot be used, {limits.call_timeout_s:g} s a call."
+    )
+
+
+# --- runs -------------------------------------------------------------------------------------
 
 
 @state.guarded
@@ -173,14 +194,14 @@ def _runs() -> None:
 st.title("Settings")
 st.write("Everything here is kept in this workspace; secrets are not.")
 current = state.current_run()
-_key()
-_model()
-_prompt(current.id if current else None)
+_service()
+_limits()
+st.subheader("Prompt")
+prompt_editor(current)
 _runs()
 st.subheader("About")
 st.caption(
     f"Dealweaver {version('dealweaver')} · Python {platform.python_version()} · "
-    f"Streamlit {st.__version__} · embeddings {get_settings().embedding_model} · "
-    f"{get_settings().workers} calls at a time"
+    f"Streamlit {st.__version__} · embeddings {get_settings().embedding_model}"
 )
 st.caption("IAB Tech Lab Content Taxonomy, (c) IAB Technology Laboratory, CC BY 3.0.")

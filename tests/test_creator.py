@@ -14,10 +14,10 @@ from core import PackageCreator
 from core.clustering import ClusteringSettings
 from core.deals import Deal
 from core.errors import ClusteringError, FatalProposalError, PromptError
-from core.proposals import DEFAULT_TEMPLATE, RulesProposer
+from core.proposals import DEFAULT_TEMPLATE, Limits, RulesProposer
 from core.settings import get_settings
 from tests.fakes.embeddings import FakeEncoder
-from tests.fakes.gemini import FakeGemini
+from tests.fakes.gemini import FakeGemini, read_deals
 from tests.fakes.proposers import ScriptedProposer
 
 api_key = "test-key-4711"
@@ -302,6 +302,52 @@ def test_wrong_key_stops_the_run_after_one_call_per_worker_at_most(gemini, creat
     assert set(creator.result.failed) | set(creator.result.left_over) == {deal["deal_id"] for deal in deals}
     assert "refused the key" in caplog.text
     assert api_key not in caplog.text
+    assert_every_deal_has_one_state(creator.result)
+
+
+def test_fallback_proposes_where_the_model_could_not_and_the_clusters_stay_failed(gemini, create, deals):
+    gemini.fail("safety_stop", at=[1])
+    creator = create(fallback=RulesProposer(), workers=1)
+    packages = creator.create_packages(deals)
+    (failed,) = creator.result.run.with_status("failed")
+    assert failed.proposal_source.startswith("Rules (AI failed: Gemini refused to answer")
+    assert {deal_id for package in packages for deal_id in package["deal_ids"]} & set(failed.deal_ids)
+    assert creator.result.failed == {}
+    assert creator.result.spent.calls == len(gemini.calls)
+    assert_every_deal_has_one_state(creator.result)
+
+
+def test_limits_that_are_given_count(gemini, create, deals):
+    creator = create(limits=Limits(workers=1, max_calls=2), fallback=RulesProposer())
+    creator.create_packages(deals)
+    assert len(gemini.calls) == 2
+    assert "has used the 2 calls" in creator.result.run.stopped
+    assert_every_deal_has_one_state(creator.result)
+
+
+def test_one_name_from_two_clusters_becomes_two(gemini, create, deals):
+    gemini.answer = lambda call: json.dumps(
+        {
+            "packages": [
+                {
+                    "package_name": "Summer Package",
+                    "deal_ids": [row["id"] for row in read_deals(call.prompt)],
+                    "reasoning": "They are alike.",
+                }
+            ]
+        }
+    )
+    names = [package["package_name"] for package in create().create_packages(deals)]
+    assert len(set(names)) == len(names) > 3
+
+
+def test_deals_that_are_kept_apart_share_no_cluster(gemini, create, deals):  # noqa: ARG001
+    creator = create(keep_apart=["ssp_name"])
+    creator.create_packages(deals)
+    sellers = {deal["deal_id"]: deal["ssp_name"] for deal in deals}
+    assert creator.result.run.outcomes
+    for outcome in creator.result.run.outcomes:
+        assert len({sellers[deal_id] for deal_id in outcome.deal_ids}) == 1
     assert_every_deal_has_one_state(creator.result)
 
 

@@ -14,8 +14,10 @@ import core.creator
 import sample_data
 from core.__main__ import main
 from core.embeddings import load_encoder
+from core.proposals.providers import PROVIDERS
 from core.settings import get_settings
-from tests.fakes.gemini import FakeGemini
+from tests.fakes.chat_services import FakeChatServices
+from tests.fakes.gemini import FakeGemini, read_deals
 from tests.test_creator import connections_end_quietly  # noqa: F401  (a fixture for this file too)
 
 KEY = "test-key-4711"
@@ -65,7 +67,13 @@ class Ended:
 
     @property
     def sentences(self):
-        return self.err.splitlines()
+        """What went wrong; the line about the cost is `cost`."""
+        return [line for line in self.err.splitlines() if not line.startswith("Used ")]
+
+    @property
+    def cost(self):
+        (line,) = [line for line in self.err.splitlines() if line.startswith("Used ")]
+        return line
 
 
 @pytest.fixture
@@ -156,7 +164,9 @@ def test_without_a_key_the_rules_propose_and_with_one_gemini_does(run, gemini, m
 def test_eight_workers_ask_gemini_at_once(run, gemini):
     gemini.latency_s = 0.3
     ended = run(SAMPLE, *SMALL_CLUSTERS, "--proposer", "gemini")
-    assert (ended.code, ended.err) == (0, "")
+    assert (ended.code, ended.sentences) == (0, [])
+    assert ended.cost.startswith(f"Used {len(gemini.calls)} calls, ")
+    assert "USD 0.0" in ended.cost
     assert len(gemini.calls) > 8
     assert 4 <= gemini.peak_concurrency <= 8
     assert {package["proposal_source"] for package in ended.document["packages"]} == {"gemini-2.5-flash"}
@@ -172,8 +182,15 @@ def test_failed_clusters_are_named_and_the_others_are_written(run, gemini):
     assert ended.document["packages"]
     (sentence,) = ended.sentences
     assert sentence.startswith("2 clusters failed: Gemini refused to answer for this cluster (SAFETY)")
+    assert "Rules proposed for 2 clusters instead" in sentence
     assert all(cluster["cluster_id"] in sentence for cluster in failed)
-    assert all(cluster["deal_ids"] and "SAFETY" in cluster["reason"] for cluster in failed)
+    assert all("SAFETY" in cluster["reason"] for cluster in failed)
+    sources = {package["cluster_id"]: package["proposal_source"] for package in ended.document["packages"]}
+    assert {sources.pop(cluster["cluster_id"]) for cluster in failed} == {
+        cluster["stand_in"] for cluster in failed
+    }
+    assert all(cluster["stand_in"].startswith("Rules (AI failed: ") for cluster in failed)
+    assert set(sources.values()) == {"gemini-2.5-flash"}
 
 
 def test_wrong_key_stops_with_one_sentence_and_the_file_is_written(run, gemini):
@@ -182,8 +199,9 @@ def test_wrong_key_stops_with_one_sentence_and_the_file_is_written(run, gemini):
     assert ended.code == 2
     (sentence,) = ended.sentences
     assert sentence.startswith("Stopped: Gemini refused the key: check GEMINI_API_KEY")
-    assert ended.document["packages"] == []
-    assert ended.document["counts"]["failed"] + ended.document["counts"]["left_over"] == 60
+    assert "Rules proposed for " in sentence
+    sources = {package["proposal_source"] for package in ended.document["packages"]}
+    assert sources == {"Rules (AI failed: Gemini refused the key: check GEMINI_API_KEY and its permissions)"}
     assert len(gemini.calls) <= 8
 
 
@@ -194,7 +212,9 @@ def test_quota_that_ends_midway_keeps_the_packages_of_before(run, gemini, monkey
     ended = run(SAMPLE, *SMALL_CLUSTERS)
     assert ended.code == 2
     assert "daily quota" in ended.sentences[0]
-    assert len({package["cluster_id"] for package in ended.document["packages"]}) == 3
+    by_gemini = [item for item in ended.document["packages"] if item["proposal_source"] == "gemini-2.5-flash"]
+    assert len({package["cluster_id"] for package in by_gemini}) == 3
+    assert len(ended.document["packages"]) > len(by_gemini)
     assert len(gemini.calls) == 4
 
 
@@ -211,8 +231,77 @@ def test_server_that_cannot_be_reached_fails_every_cluster_in_one_sentence(run, 
     assert sentence.count("Gemini cannot be reached") == 1
     assert "check the network" in sentence
     assert all(cluster["cluster_id"] in sentence for cluster in ended.document["failed_clusters"])
-    assert ended.document["counts"]["failed"] + ended.document["counts"]["left_over"] == 60
-    assert ended.document["packages"] == []
+    sources = {package["proposal_source"] for package in ended.document["packages"]}
+    assert all(source.startswith("Rules (AI failed: Gemini cannot be reached") for source in sources)
+
+
+def test_packages_of_different_clusters_have_different_names(run, gemini):
+    gemini.answer = lambda call: json.dumps(
+        {
+            "packages": [
+                {
+                    "package_name": "Summer Package",
+                    "deal_ids": [row["id"] for row in read_deals(call.prompt)],
+                    "reasoning": "They are alike.",
+                }
+            ]
+        }
+    )
+    names = [package["package_name"] for package in run(SAMPLE, *SMALL_CLUSTERS).document["packages"]]
+    assert len(set(names)) == len(names) > 3
+    assert all(name.startswith("Summer Package") for name in names)
+
+
+def test_calls_stop_at_the_number_that_was_allowed(run, gemini, monkeypatch):
+    monkeypatch.setenv("DEALWEAVER_MAX_CALLS", "2")
+    get_settings.cache_clear()
+    ended = run(SAMPLE, *SMALL_CLUSTERS)
+    assert ended.code == 2
+    assert "has used the 2 calls that it was allowed" in ended.sentences[0]
+    assert len(gemini.calls) == 2
+    assert {package["proposal_source"][:5] for package in ended.document["packages"]} == {"gemin", "Rules"}
+
+
+# --- who is asked, and what -------------------------------------------------------------------
+
+
+def test_the_model_and_the_template_are_those_that_were_given(run, gemini, tmp_path):
+    template = tmp_path / "prompt.txt"
+    template.write_bytes(b"\xef\xbb\xbfShort names, please.\r\n{enriched_deals}")
+    ended = run(SAMPLE, "--model", "gemini-3.5-flash-lite", "--template", str(template))
+    assert ended.code == 0
+    assert {call.model for call in gemini.calls} == {"gemini-3.5-flash-lite"}
+    assert all("Short names, please." in call.prompt for call in gemini.calls)
+    assert ended.document["settings"]["model"] == "gemini-3.5-flash-lite"
+
+
+def test_the_model_of_the_settings_is_for_their_provider_only(run, monkeypatch):
+    monkeypatch.setenv("DEALWEAVER_MODEL", "gemini-3.5-flash")
+    with FakeChatServices() as server:
+        monkeypatch.setenv("DEALWEAVER_OPENAI_BASE_URL", server.base_url("openai"))
+        monkeypatch.setenv("OPENAI_API_KEY", KEY)
+        get_settings.cache_clear()
+        document = run(SAMPLE, "--proposer", "openai").document
+    assert document["settings"]["proposer"] == "openai"
+    assert document["settings"]["model"] == PROVIDERS["openai"].default_model
+
+
+@pytest.mark.parametrize(
+    ("data", "part"),
+    [
+        (b"Group these deals.", "lacks the placeholder {enriched_deals}"),
+        (b"\xff\xfe{\x00", "is no UTF-8 text"),
+        (None, "cannot be read"),
+    ],
+)
+def test_a_template_that_cannot_work_is_refused_before_anything_is_asked(run, gemini, tmp_path, data, part):
+    template = tmp_path / "prompt.txt"
+    if data is not None:
+        template.write_bytes(data)
+    ended = run(SAMPLE, "--template", str(template))
+    assert ended.code == 1
+    assert part in ended.sentences[0]
+    assert gemini.calls == ()
 
 
 def test_gemini_without_a_key_is_refused_before_anything_is_computed(run):
@@ -220,6 +309,35 @@ def test_gemini_without_a_key_is_refused_before_anything_is_computed(run):
     assert ended.code == 1
     assert ended.sentences == ["No Gemini key is set: set GEMINI_API_KEY, or use the rules proposer."]
     assert ended.document is None
+
+
+# --- clusters ---------------------------------------------------------------------------------
+
+
+def test_deals_that_are_kept_apart_share_no_package(run, records):
+    document = run(SAMPLE, *SMALL_CLUSTERS, "--keep-apart", "format", "--keep-apart", "ssp_name").document
+    kinds = {deal["deal_id"]: (deal["format"].casefold(), deal["ssp_name"]) for deal in records}
+    assert document["packages"]
+    for package in document["packages"]:
+        assert len({str(kinds[deal_id]) for deal_id in package["deal_ids"]}) == 1
+    assert document["settings"]["clustering"]["keep_apart"] == ["format", "ssp_name"]
+
+
+def test_a_rule_that_no_deal_knows_is_refused(run):
+    ended = run(SAMPLE, "--keep-apart", "shoe size")
+    assert ended.code == 1
+    assert ended.sentences == [
+        "--keep-apart shoe size is no rule and no column of the deals: "
+        "use format, safety, currency, ssp, or the name of a column."
+    ]
+
+
+@pytest.mark.parametrize("choice", ["attach", "leave_out"])
+def test_small_groups_are_attached_or_left_out(run, choice):
+    document = run(SAMPLE, "--max-size", "8", "--min-size", "6", "--small-clusters", choice).document
+    outside = [item for item in document["left_over"] if "cluster" in item["reason"]]
+    assert document["settings"]["clustering"]["small_clusters"] == choice
+    assert bool(outside) is (choice == "leave_out")
 
 
 # --- input that cannot be used ----------------------------------------------------------------

@@ -18,10 +18,18 @@ from core.clustering.geometry import (
     whitener_of_groups,
 )
 from core.clustering.kmeans import choose_size, fit_kmeans
-from core.clustering.mixture import choose_mixture, fit_mixture, size_grid
+from core.clustering.mixture import Mixture, choose_mixture, fit_mixture, size_grid
 from core.clustering.model import ClusteringSettings
 
 Progress = Callable[[str], None]
+
+# A mixture knows better than the first tree what wording the themes share: the tree of the space it
+# whitens starts a better one. The round with the lowest BIC counts. On four planted sets each, three
+# rounds against one lift purity from .891 to .906 and overlap F1 from .463 to .486 (usual), .650 to
+# .667 and .210 to .223 (hard); on category names of one to three words purity falls from .636 to .615.
+_ROUNDS = 3
+# Above, a round takes seconds.
+_MOST_DEALS_FOR_ROUNDS = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +59,35 @@ def _fit_mixture(white: FloatArray, settings: ClusteringSettings, report: Progre
     def announce(components: int) -> None:
         report(f"Fitting {components} components")
 
-    tree, asked = build_tree(white), settings.components
     if settings.covariance != "tied":
+        tree, asked = build_tree(white), settings.components
         sizes = size_grid(len(white), settings.min_size) if asked is None else [asked]
         labels, curve = choose_shape(white, tree, settings.covariance, sizes, announce)
         return _hard_fit(white, labels, curve)
+    rounds = _ROUNDS if len(white) <= _MOST_DEALS_FOR_ROUNDS else 1
+    best, best_bic, log_scale = None, np.inf, 0.0
+    for _ in range(rounds):
+        mixture, curve = _tied_mixture(white, settings, announce)
+        # A round stretches the space; its likelihoods are told in the units of the first one.
+        bic = mixture.bic - 2 * len(white) * log_scale
+        log_scale += float(np.linalg.slogdet(mixture.whitener)[1])
+        white = (white @ mixture.whitener).astype(np.float32)
+        if best is None or bic < best_bic:
+            best, best_bic = Fit(mixture.labels, white, mixture.components, curve), bic
+    assert best is not None  # noqa: S101  (there is at least one round)
+    return best
+
+
+def _tied_mixture(
+    white: FloatArray, settings: ClusteringSettings, announce: Callable[[int], None]
+) -> tuple[Mixture, list[tuple[int, float]]]:
+    """Return the mixture of the size asked for, else of the lowest BIC, and its curve."""
+    tree, asked = build_tree(white), settings.components
     if asked is None:
-        mixture, curve = choose_mixture(white, tree, settings.min_size, announce)
-    else:
-        announce(asked)
-        mixture = fit_mixture(white, tree.cut(asked))
-        curve = [(mixture.components, mixture.bic)]
-    whiter = (white @ mixture.whitener).astype(np.float32)
-    return Fit(mixture.labels, whiter, mixture.components, curve)
+        return choose_mixture(white, tree, settings.min_size, announce)
+    announce(asked)
+    mixture = fit_mixture(white, tree.cut(asked))
+    return mixture, [(mixture.components, mixture.bic)]
 
 
 def _fit_kmeans(white: FloatArray, settings: ClusteringSettings, report: Progress) -> Fit:

@@ -13,7 +13,7 @@ from core.deals import Deal
 from core.deals.facts import Facts, facts_of
 from core.errors import ExportError
 from core.packages import Package
-from core.proposals.rules import SOURCE as RULES
+from core.proposals import is_rules_source
 
 _Item = TypeVar("_Item")
 
@@ -124,7 +124,7 @@ def _membership_source(package: Package) -> str:
     """Return who put the deals together: llm, analyst or rule."""
     if package.edited:
         return "analyst"
-    return "rule" if package.source == RULES else "llm"
+    return "rule" if is_rules_source(package.source) else "llm"
 
 
 def packages_csv(packages: Iterable[Package], deals: Mapping[str, Deal], *, bom: bool = False) -> bytes:

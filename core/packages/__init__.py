@@ -10,6 +10,7 @@ from core.packages.edits import (
     Reopen,
     SetReasoning,
     apply_edit,
+    with_claims,
 )
 from core.packages.model import Package, package_from_proposal
 
@@ -25,4 +26,5 @@ __all__ = [
     "SetReasoning",
     "apply_edit",
     "package_from_proposal",
+    "with_claims",
 ]

@@ -44,8 +44,10 @@ def deal_states(
 ) -> tuple[DealState, ...]:
     """Return the state of every deal, in deal order.
 
-    outcomes: newest outcome of each cluster. The first state that fits counts: a deal in a
-    pending or approved package is packaged, whatever else happened to it.
+    outcomes: the one of each cluster that counts. The first state that fits counts: a deal in a
+    pending or approved package is packaged, whatever else happened to it. A cluster that failed
+    or was not asked, and has proposals all the same (of the rules, or of an answer before), is
+    answered: its deals stand as those proposals left them.
     """
     packages = tuple(packages)
     found: dict[str, DealState] = {}
@@ -83,7 +85,7 @@ def _note_clusters(
         for cluster in clustering.clusters
         if (outcome := outcomes.get(cluster.id))
     ]
-    answered = [item for item in known if item[0].status == "done"]
+    answered = [item for item in known if item[0].status == "done" or item[0].proposals]
     for outcome, asked, _ in answered:
         reasons = {item.deal_id: item.reason for item in outcome.unpackaged}
         note("unpackaged", ((deal_id, reasons[deal_id]) for deal_id in asked if deal_id in reasons))

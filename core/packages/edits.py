@@ -1,19 +1,24 @@
 """What an analyst can do to a package: each edit checks itself, names itself, and makes a new version.
 
 An approval holds for the content it was given for: an edit of an approved package makes it
-pending again.
+pending again. What the words of a package claim is compared with its deals as they are now,
+whoever wrote the words.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from core.deals import Deal
 from core.errors import PackageError
 from core.packages.model import Package, Status
+from core.proposals import Claim
+from core.proposals.claims import check_claims
 
 _NAME_LIMIT = 255
+_MOST_NAMED_IDS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +92,15 @@ class RemoveDeals:
 
 @dataclass(frozen=True, slots=True)
 class Approve:
-    """Release the package for export, as it is now."""
+    """Release the package for export, as it is now.
+
+    despite_claims: the analyst has seen that deals contradict the words, and releases it as it is.
+    """
+
+    despite_claims: bool = False
 
     def __str__(self) -> str:
-        return "Approve"
+        return "Approve despite what its words claim" if self.despite_claims else "Approve"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,27 +123,62 @@ ContentEdit = Rename | SetReasoning | AddDeals | RemoveDeals
 Edit = ContentEdit | Approve | Reject | Reopen
 
 
-def apply_edit(package: Package, edit: Edit, *, known_ids: Collection[str], who: str) -> Package:
+def apply_edit(package: Package, edit: Edit, *, deals: Mapping[str, Deal], who: str) -> Package:
     """Return the next version of the package; the same package when the edit changes nothing.
 
-    known_ids: the deals of the workspace. Raises PackageError when the edit is not allowed.
+    deals: deal id -> deal, at least those of the package and of the edit that the run has.
+    Raises PackageError when the edit is not allowed.
     """
-    if isinstance(edit, Approve) and (gone := [item for item in package.deal_ids if item not in known_ids]):
-        raise PackageError(
-            f"{package.name!r} holds deals that are not in the run any more ({', '.join(gone)}): remove them."
-        )
+    if isinstance(edit, Approve):
+        package = _checked_for_approval(package, edit, deals)
     if isinstance(edit, (Approve, Reject, Reopen)):
         return _decide(package, edit, who)
     if isinstance(edit, AddDeals):
-        unknown = [deal_id for deal_id in edit.deal_ids if deal_id not in known_ids]
+        unknown = [deal_id for deal_id in edit.deal_ids if deal_id not in deals]
         if unknown:
             raise PackageError(f"No deal of this workspace has the id {', '.join(unknown)}: check the ids.")
     changed = edit.apply(package)
     if changed == package:
         return package
     return replace(
-        changed, version=package.version + 1, edited=True, status="pending", decided_by=None, decided_at=None
+        with_claims(changed, deals),
+        version=package.version + 1,
+        edited=True,
+        status="pending",
+        decided_by=None,
+        decided_at=None,
     )
+
+
+def with_claims(package: Package, deals: Mapping[str, Deal]) -> Package:
+    """Return the package with its words compared with its deals, those that are in `deals`."""
+    members = [deals[deal_id] for deal_id in package.deal_ids if deal_id in deals]
+    return replace(package, claims=check_claims(package.name, package.reasoning, members))
+
+
+def _checked_for_approval(package: Package, edit: Approve, deals: Mapping[str, Deal]) -> Package:
+    """Return the package with its claims as they are now. Raises PackageError when it cannot be released."""
+    if gone := [deal_id for deal_id in package.deal_ids if deal_id not in deals]:
+        raise PackageError(
+            f"{package.name!r} holds deals that are not in the run any more ({', '.join(gone)}): remove them."
+        )
+    if package.status == "approved":
+        return package
+    package = with_claims(package, deals)
+    if package.contradicted and not edit.despite_claims:
+        wrong = next(claim for claim in package.claims if claim.contradicted)
+        raise PackageError(
+            f"{package.name!r} says {wrong.said!r}, and its deals contradict it ({_against(wrong)}): "
+            "change its words or its deals, or approve it despite that."
+        )
+    return package
+
+
+def _against(claim: Claim) -> str:
+    if not claim.against:
+        return "the count is wrong"
+    more = len(claim.against) - _MOST_NAMED_IDS
+    return ", ".join(claim.against[:_MOST_NAMED_IDS]) + (f" and {more} more" if more > 0 else "")
 
 
 def _decide(package: Package, edit: Approve | Reject | Reopen, who: str) -> Package:

@@ -294,6 +294,7 @@ def _audience_claims(name: str, deals: Sequence[Deal]) -> Iterator[Claim]:
     A deal that lists other audiences speaks against it, unless one of its own words is related
     ("Auto Intenders" beside "Auto Parts Buyers"): then it is unknown.
     """
+    name = re.sub(r"\bmostly [^,()]+", "", name)  # a hedge, as `names` writes it, claims nothing
     listed = sorted({value for deal in deals for value in deal.audience.inferred_audience})
     said = _roots(name)
     named = [value for value in listed if (roots := _roots(value)) and roots <= said]

@@ -1,9 +1,12 @@
 """The workspace: what an analyst loaded, clustered, decided and exported, kept in a database."""
 
+from core.workspace.answers import AnswerVersion
+from core.workspace.calls import CallRecord
 from core.workspace.clusterings import CHANGED_DEAL, MAP, NEW_DEAL, OUTLINE, VECTORS, ClusteringVersion
 from core.workspace.jobs import Job, JobContext, JobRegistry
+from core.workspace.proposing import make_names_unique, proposal_groups, propose_packages, unanswered
 from core.workspace.store import DealUpdate, RunSummary, Workspace
-from core.workspace.tasks import build_clusters, measure_clusters, place_deals, propose_packages
+from core.workspace.tasks import build_clusters, measure_clusters, place_deals
 
 __all__ = [
     "CHANGED_DEAL",
@@ -11,6 +14,8 @@ __all__ = [
     "NEW_DEAL",
     "OUTLINE",
     "VECTORS",
+    "AnswerVersion",
+    "CallRecord",
     "ClusteringVersion",
     "DealUpdate",
     "Job",
@@ -19,7 +24,10 @@ __all__ = [
     "RunSummary",
     "Workspace",
     "build_clusters",
+    "make_names_unique",
     "measure_clusters",
     "place_deals",
+    "proposal_groups",
     "propose_packages",
+    "unanswered",
 ]

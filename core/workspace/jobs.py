@@ -73,6 +73,10 @@ class JobContext:
     def progress(self, done: int, total: int) -> None:
         """Report steps done. Raises Cancelled when the analyst stopped the job."""
         self.check()
+        self.report(done, total)
+
+    def report(self, done: int, total: int) -> None:
+        """Report steps done, whatever the analyst wishes: for work that comes to its end by itself."""
         self._update(done=done, total=total, progressed_s=time.time())
 
     def check(self) -> None:

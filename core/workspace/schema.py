@@ -27,7 +27,8 @@ class RunRow(Base):
     created_at: Mapped[str]
     saved_at: Mapped[str]
     report: Mapped[dict[str, Any]]
-    clustering: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    # Megabytes at 10,000 deals, so it is read only where it is asked for.
+    clustering: Mapped[dict[str, Any] | None] = mapped_column(JSON, deferred=True)
 
 
 class DealRow(Base):
@@ -74,7 +75,7 @@ class ArrayRow(Base):
 
 
 class OutcomeRow(Base):
-    """What became of one cluster's proposals; the newest outcome of a cluster counts."""
+    """What became of one cluster's proposals, without raw texts; see `answers.standing_outcomes`."""
 
     __tablename__ = "outcomes"
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
@@ -82,6 +83,72 @@ class OutcomeRow(Base):
     cluster_id: Mapped[str]
     created_at: Mapped[str]
     outcome: Mapped[dict[str, Any]]
+
+
+class AskingRow(Base):
+    """One start of asking for packages; its id counts the generations of answers.
+
+    source: who was asked. template_id: the words around the deals, None for the rules.
+    """
+
+    __tablename__ = "askings"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), index=True)
+    at: Mapped[str]
+    source: Mapped[str]
+    template_id: Mapped[str | None]
+    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012  (read by SQLAlchemy)
+
+
+class AttemptRow(Base):
+    """One call about a cluster; its reply stands here before anything of it is read.
+
+    state: running = under way until `lease_until_s` at most (seconds since the epoch); answered =
+    the reply is here and was not used yet; done = it was accepted; failed = it was not, or
+    none came. A state that is done or failed stays, whatever comes later. question: names what was
+    asked, see `cachekey.answer_key`; None when it cannot be asked again in the same way.
+    """
+
+    __tablename__ = "attempts"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), index=True)
+    cluster_id: Mapped[str]
+    asking: Mapped[int] = mapped_column(ForeignKey("askings.id", ondelete="CASCADE"))
+    attempt: Mapped[int]
+    state: Mapped[str]
+    started_at: Mapped[str]
+    lease_until_s: Mapped[float]
+    question: Mapped[str | None]
+    prompt_hash: Mapped[str | None]
+    requested_model: Mapped[str | None]
+    answered_model: Mapped[str | None]
+    finish_reason: Mapped[str | None]
+    input_tokens: Mapped[int | None]
+    output_tokens: Mapped[int | None]
+    latency_s: Mapped[float | None]
+    raw: Mapped[str] = mapped_column(default="")
+    error: Mapped[str | None]
+    __table_args__ = (UniqueConstraint("run_id", "cluster_id", "asking", "attempt"),)
+
+
+class AnswerCacheRow(Base):
+    """A checked answer under the name of its question; it goes with the run that paid for it."""
+
+    __tablename__ = "kept_answers"
+    question: Mapped[str] = mapped_column(String(64), primary_key=True)
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[str]
+    answer: Mapped[dict[str, Any]]
+
+
+class TemplateRow(Base):
+    """A version of the prompt template; saved again, it is the newest again."""
+
+    __tablename__ = "templates"
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    id: Mapped[str] = mapped_column(unique=True)
+    text: Mapped[str]
+    made_at: Mapped[str]
 
 
 class PackageRow(Base):

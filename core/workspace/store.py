@@ -8,18 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Engine, delete, func, select
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from core.clustering import Clustering, Links
@@ -27,37 +22,19 @@ from core.clustering.edits import ClusterEdit, ExcludeDeals, apply_cluster_edit
 from core.clustering.quality import Quality
 from core.deals import Deal, Delta, ImportResult, compare_deals
 from core.errors import WorkspaceError
-from core.packages import (
-    Edit,
-    Package,
-    Reject,
-    RemoveDeals,
-    Rename,
-    Reopen,
-    apply_edit,
-    package_from_proposal,
-)
+from core.packages import AddDeals, Edit, Package, Rename, apply_edit, with_claims
 from core.packages.model import new_package_id
-from core.proposals import Outcome
-from core.workspace import clusterings
+from core.workspace import clusterings, package_rows
+from core.workspace.answers import AnswerBook, forget_outcomes
 from core.workspace.clusterings import ClusteringVersion
-from core.workspace.schema import (
-    ArrayRow,
-    Base,
-    DealRow,
-    EventRow,
-    OutcomeRow,
-    PackageRow,
-    PreferenceRow,
-    RunRow,
-    open_engine,
-)
+from core.workspace.database import ANALYST, check_loads, get_run, log_event, now, read_deals
+from core.workspace.schema import ArrayRow, DealRow, EventRow, PackageRow, PreferenceRow, RunRow
 
 FloatArray = npt.NDArray[np.float32]
 
-# Until people sign in, the one person at this machine decides.
-ANALYST = "analyst"
 _EXPORT = "Export"
+# SQLite takes 32,766 values in one statement.
+_IDS_AT_ONCE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,75 +70,32 @@ class DealUpdate:
     affected: tuple[str, ...]
 
 
-class Workspace:
+class Workspace(AnswerBook):
     """Runs, deals, clusters, proposals, packages and decisions.
 
     url: SQLAlchemy URL; the folder of a SQLite file is made when it is missing.
     Raises WorkspaceError when the database cannot be opened or used.
     """
 
-    def __init__(self, url: str) -> None:
-        try:
-            location = make_url(url)
-        except SQLAlchemyError:  # its message would repeat the URL, password included
-            raise WorkspaceError(
-                "The address of the workspace is no database URL: check DEALWEAVER_DATABASE_URL."
-            ) from None
-        try:
-            if location.drivername.startswith("sqlite") and location.database not in {None, "", ":memory:"}:
-                Path(str(location.database)).parent.mkdir(parents=True, exist_ok=True)
-            self._engine = open_engine(url)
-            self._writing: Engine = self._engine.execution_options(writer=True)
-            Base.metadata.create_all(self._writing)
-        except (SQLAlchemyError, OSError, ImportError) as error:  # ImportError: a driver is missing
-            raise WorkspaceError(
-                f"The workspace {location.render_as_string(hide_password=True)} cannot be opened "
-                f"({_cause(error)}): check DEALWEAVER_HOME and the rights of its folder."
-            ) from error
-
-    def close(self) -> None:
-        """Give the connections back."""
-        self._engine.dispose()
-
-    @contextmanager
-    def _reading(self) -> Iterator[Session]:
-        with self._transaction(self._engine, "read") as session:
-            yield session
-
-    @contextmanager
-    def _saving(self) -> Iterator[Session]:
-        with self._transaction(self._writing, "saved, nothing was changed") as session:
-            yield session
-
-    @contextmanager
-    def _transaction(self, engine: Engine, what: str) -> Iterator[Session]:
-        try:
-            with Session(engine, expire_on_commit=False) as session, session.begin():
-                yield session
-        except SQLAlchemyError as error:
-            raise WorkspaceError(
-                f"The workspace could not be {what} ({_cause(error)}): try again."
-            ) from error
-
     # --- runs ---------------------------------------------------------------------------------
 
     def create_run(self, result: ImportResult, filename: str, name: str | None = None) -> str:
         """Save a loaded file as a new run and return the run's id."""
-        run_id, now = uuid.uuid4().hex[:12], _now()
+        run_id, at = uuid.uuid4().hex[:12], now()
         with self._saving() as session:
             session.add(
                 RunRow(
                     id=run_id,
                     name=name or filename,
                     filename=filename,
-                    created_at=now,
-                    saved_at=now,
+                    created_at=at,
+                    saved_at=at,
                     report=result.to_report(),
                 )
             )
             session.flush()
             _put_deals(session, run_id, result.deals)
-            _log_event(session, run_id, f"Load {len(result.deals)} deals from {filename}")
+            log_event(session, run_id, f"Load {len(result.deals)} deals from {filename}")
         return run_id
 
     def update_deals(
@@ -176,8 +110,8 @@ class Workspace:
         rejected). The audit trail tells each. Raises WorkspaceError when there is no such run.
         """
         with self._saving() as session:
-            row = _get_run(session, run_id)
-            old = _read_deals(session, run_id)
+            row = get_run(session, run_id)
+            old = read_deals(session, run_id)
             delta = compare_deals(old, result.deals)
             newer = {deal.deal_id: deal for deal in result.deals}
             gone = set(delta.gone) if replace else set()
@@ -187,10 +121,10 @@ class Workspace:
             renewed = changed | set(delta.new)
             affected = [
                 name
-                for item in _standing(session, run_id)
-                if (name := _take_back(session, run_id, item, renewed, gone, who)) is not None
+                for item in package_rows.standing(session, run_id)
+                if (name := package_rows.take_back(session, item, renewed, gone, who)) is not None
             ]
-            _forget_outcomes(session, run_id, renewed | gone)
+            forget_outcomes(session, run_id, renewed | gone)
             session.execute(delete(DealRow).where(DealRow.run_id == run_id))
             current = [*kept, *newer.values()]
             _put_deals(session, run_id, current)
@@ -200,9 +134,9 @@ class Workspace:
             moves = clusterings.Moves.between(
                 (deal.deal_id for deal in old), (deal.deal_id for deal in current), changed
             )
-            clusterings.bring_over(session, row, moves, what, _now())
+            clusterings.bring_over(session, row, moves, what, now())
             counts = f"{len(delta.new)} new, {len(changed)} changed, {len(gone)} gone"
-            _log_event(session, run_id, f"{what}: {counts}", who=who)
+            log_event(session, run_id, f"{what}: {counts}", who=who)
         return DealUpdate(delta, tuple(affected))
 
     def runs(self) -> list[RunSummary]:
@@ -223,7 +157,7 @@ class Workspace:
     def delete_run(self, run_id: str) -> None:
         """Delete a run with everything made from it. Raises WorkspaceError when there is none."""
         with self._saving() as session:
-            _get_run(session, run_id)
+            get_run(session, run_id)
             session.execute(delete(RunRow).where(RunRow.id == run_id))
 
     def rename_run(self, run_id: str, name: str) -> None:
@@ -231,14 +165,14 @@ class Workspace:
         if not name.strip():
             raise WorkspaceError("A run needs a name: write one before you save.")
         with self._saving() as session:
-            row = _get_run(session, run_id)
-            _log_event(session, run_id, f"Rename the run to {name.strip()!r}")
+            row = get_run(session, run_id)
+            log_event(session, run_id, f"Rename the run to {name.strip()!r}")
             row.name = name.strip()
 
     def _summary(self, session: Session, run_id: str) -> RunSummary:
-        row = _get_run(session, run_id)
+        row = get_run(session, run_id)
         deals = session.scalar(select(func.count()).where(DealRow.run_id == run_id)) or 0
-        packages = [Package(**_package_fields(item.package)) for item in _current(session, run_id)]
+        packages = [package_rows.package_of(item) for item in package_rows.current(session, run_id)]
         return RunSummary(
             id=row.id,
             name=row.name,
@@ -263,12 +197,12 @@ class Workspace:
     def deals(self, run_id: str) -> tuple[Deal, ...]:
         """Return the deals of a run in the order of the file."""
         with self._reading() as session:
-            return _read_deals(session, run_id)
+            return read_deals(session, run_id)
 
     def import_report(self, run_id: str) -> ImportResult:
         """Return what was read, repaired and refused when the newest file was loaded."""
         with self._reading() as session:
-            report = _get_run(session, run_id).report
+            report = get_run(session, run_id).report
         return ImportResult.from_report(self.deals(run_id), report)
 
     # --- vectors and map ----------------------------------------------------------------------
@@ -281,7 +215,7 @@ class Workspace:
         came into the run since: the rows would belong to other deals.
         """
         with self._saving() as session:
-            _check_loads(_get_run(session, run_id), loads)
+            check_loads(get_run(session, run_id), loads)
             session.merge(
                 ArrayRow(
                     run_id=run_id,
@@ -319,8 +253,8 @@ class Workspace:
         Raises WorkspaceError when the clusters were changed since.
         """
         with self._saving() as session:
-            row = _get_run(session, run_id)
-            _check_loads(row, loads)
+            row = get_run(session, run_id)
+            check_loads(row, loads)
             _check_newest(session, run_id, since)
             words = f"Build {len(clustering.clusters)} clusters" if what == clusterings.BUILD else what
             self._put_clustering(session, row, clustering, quality, what, words=words)
@@ -330,15 +264,15 @@ class Workspace:
     ) -> None:
         """Keep figures of the run's clustering; `loads` and `since` as in `save_clustering`."""
         with self._saving() as session:
-            row = _get_run(session, run_id)
-            _check_loads(row, loads)
+            row = get_run(session, run_id)
+            check_loads(row, loads)
             _check_newest(session, run_id, since)
             clusterings.put_quality(session, row, quality)
 
     def clustering(self, run_id: str) -> Clustering | None:
         """Return the run's clustering, None before the first."""
         with self._reading() as session:
-            return clusterings.current(_get_run(session, run_id))
+            return clusterings.current(get_run(session, run_id))
 
     def quality(self, run_id: str) -> Quality | None:
         """Return the figures of the run's clusters, None when none was measured.
@@ -346,7 +280,7 @@ class Workspace:
         Clusters that changed since have no figures; a note says how many those are.
         """
         with self._reading() as session:
-            row = _get_run(session, run_id)
+            row = get_run(session, run_id)
             clusters = len(row.clustering["clusters"]) if row.clustering else 0
             return clusterings.for_display(clusterings.measured(row), clusters)
 
@@ -361,12 +295,12 @@ class Workspace:
         Another file begins the history anew, with what it left of the clusters.
         """
         with self._reading() as session:
-            return clusterings.versions(session, _get_run(session, run_id))
+            return clusterings.versions(session, get_run(session, run_id))
 
     def clustering_version(self, run_id: str, version_id: int) -> Clustering:
         """Return a clustering of the history. Raises WorkspaceError when it is not there any more."""
         with self._reading() as session:
-            row = clusterings.version(session, _get_run(session, run_id), version_id)
+            row = clusterings.version(session, get_run(session, run_id), version_id)
             return Clustering.from_dict(row.clustering)
 
     def restore_clustering(self, run_id: str, version_id: int, who: str = ANALYST) -> None:
@@ -375,7 +309,7 @@ class Workspace:
         Raises WorkspaceError when it is not there any more.
         """
         with self._saving() as session:
-            row = _get_run(session, run_id)
+            row = get_run(session, run_id)
             kept = clusterings.version(session, row, version_id)
             quality = Quality.from_dict(kept.quality) if kept.quality else None
             what = f"Go back to the {kept.clusters} clusters of {kept.created_at}"
@@ -389,8 +323,8 @@ class Workspace:
         edit is not allowed.
         """
         with self._saving() as session:
-            row = _get_run(session, run_id)
-            before, deals = clusterings.needed(row), _read_deals(session, run_id)
+            row = get_run(session, run_id)
+            before, deals = clusterings.needed(row), read_deals(session, run_id)
             vectors = _vectors_for(session, run_id, deals, edit)
             after = apply_cluster_edit(before, deals, vectors, edit)
             if after is not before:
@@ -405,7 +339,7 @@ class Workspace:
         Raises WorkspaceError when there are no clusters.
         """
         with self._saving() as session:
-            row = _get_run(session, run_id)
+            row = get_run(session, run_id)
             before = clusterings.needed(row)
             if before.links:
                 after = dataclasses.replace(before, links=Links())
@@ -423,57 +357,15 @@ class Workspace:
         words: str | None = None,
         who: str = ANALYST,
     ) -> None:
-        clusterings.put(session, row, clustering, quality, what, _now())
-        _log_event(session, row.id, words or what, who=who)
-
-    # --- proposals ----------------------------------------------------------------------------
-
-    def save_outcome(self, run_id: str, outcome: Outcome, *, loads: int | None = None) -> None:
-        """Keep what became of one cluster, and its suggestions as pending packages.
-
-        Untouched suggestions of the same cluster give way to the new ones; a failed or unsent
-        cluster keeps the suggestions it had. loads: as in `save_array`.
-        """
-        with self._saving() as session:
-            _check_loads(_get_run(session, run_id), loads)
-            session.add(
-                OutcomeRow(
-                    run_id=run_id, cluster_id=outcome.cluster_id, created_at=_now(), outcome=outcome.to_dict()
-                )
-            )
-            if outcome.status == "done":
-                for item in _standing(session, run_id):
-                    if item.package["cluster_id"] == outcome.cluster_id and _untouched(item):
-                        item.replaced = True
-                for proposal in outcome.proposals:
-                    _add_package(
-                        session,
-                        run_id,
-                        package_from_proposal(
-                            proposal, source=outcome.proposal_source, cluster_id=outcome.cluster_id
-                        ),
-                    )
-            _log_event(
-                session,
-                run_id,
-                f"Proposals for cluster {outcome.cluster_id}: {outcome.status}",
-                who=outcome.source,
-            )
-
-    def outcomes(self, run_id: str) -> dict[str, Outcome]:
-        """Return the newest outcome of each cluster, by cluster id."""
-        with self._reading() as session:
-            rows = session.scalars(
-                select(OutcomeRow.outcome).where(OutcomeRow.run_id == run_id).order_by(OutcomeRow.id)
-            )
-            return {item["cluster_id"]: Outcome.from_dict(item) for item in rows}
+        clusterings.put(session, row, clustering, quality, what, now())
+        log_event(session, row.id, words or what, who=who)
 
     # --- packages -----------------------------------------------------------------------------
 
     def packages(self, run_id: str) -> tuple[Package, ...]:
         """Return the packages of a run in the order they came."""
         with self._reading() as session:
-            return tuple(Package(**_package_fields(row.package)) for row in _current(session, run_id))
+            return tuple(package_rows.package_of(row) for row in package_rows.current(session, run_id))
 
     def add_package(self, run_id: str, name: str, deal_ids: Sequence[str], who: str = ANALYST) -> Package:
         """Make a package by hand.
@@ -483,7 +375,8 @@ class Workspace:
         if not name.strip() or not deal_ids:
             raise WorkspaceError("A package needs a name and at least one deal.")
         with self._saving() as session:
-            unknown = sorted(set(deal_ids) - _deal_ids(session, run_id))
+            deals = _deals_named(session, run_id, deal_ids)
+            unknown = sorted(set(deal_ids) - deals.keys())
             if unknown:
                 raise WorkspaceError(f"No deal of this workspace has the id {', '.join(unknown)}.")
             blank = Package(
@@ -494,9 +387,9 @@ class Workspace:
                 source="Analyst",
                 edited=True,
             )
-            package = Rename(name).apply(blank)  # one rule for names, whoever writes them
-            _add_package(session, run_id, package)
-            _log_event(session, run_id, f"Make {package.name!r} by hand", who=who, after=package)
+            package = with_claims(Rename(name).apply(blank), deals)  # one rule for names, whoever writes them
+            package_rows.add(session, run_id, package)
+            log_event(session, run_id, f"Make {package.name!r} by hand", who=who, after=package)
             return package
 
     def edit_packages(
@@ -509,43 +402,41 @@ class Workspace:
         """
         edits = tuple(edits)
         with self._saving() as session:
-            known = _deal_ids(session, run_id)
-            rows = {row.id: row for row in _current(session, run_id)}
+            rows = {row.id: row for row in package_rows.current(session, run_id) if row.id in versions}
+            named = {deal_id for row in rows.values() for deal_id in row.package["deal_ids"]}
+            named |= {deal_id for edit in edits if isinstance(edit, AddDeals) for deal_id in edit.deal_ids}
+            deals = _deals_named(session, run_id, named)
             return tuple(
-                self._edit_one(session, rows.get(package_id), version, edits, known, who)
+                _edit_one(session, rows.get(package_id), version, edits, deals, who)
                 for package_id, version in versions.items()
             )
 
-    def _edit_one(
-        self,
-        session: Session,
-        row: PackageRow | None,
-        version: int,
-        edits: Iterable[Edit],
-        known: set[str],
-        who: str,
-    ) -> Package:
-        if row is None:
-            raise WorkspaceError("The package is not there any more: reload the page.")
-        if row.version != version:
-            raise WorkspaceError(
-                f"{row.package['name']!r} was changed meanwhile (version {row.version}, yours {version}): "
-                "reload the page and make your change again."
-            )
-        package = Package(**_package_fields(row.package))
-        for edit in edits:
-            before, package = package, apply_edit(package, edit, known_ids=known, who=who)
-            if package != before:
-                _log_event(session, row.run_id, str(edit), who=who, before=before, after=package)
-        row.package, row.version = package.to_dict(), package.version
-        return package
+    def renew_suggestions(self, run_id: str, renewed: Mapping[str, Package]) -> int:
+        """Put other suggestions in the places of untouched ones, by their ids; return how many.
+
+        Those that an analyst edited or decided on meanwhile stay. A page drawn before cannot decide
+        on what it does not show: the new ones have ids of their own.
+        """
+        with self._saving() as session:
+            places = [
+                row
+                for row in package_rows.current(session, run_id)
+                if row.id in renewed and package_rows.is_untouched(row)
+            ]
+            for row in places:
+                before, row.replaced = package_rows.package_of(row), True
+                fresh = dataclasses.replace(renewed[row.id], id=new_package_id())
+                package_rows.add(session, run_id, fresh, row.position)
+                what = f"Tell {fresh.name!r} from another package of its name"
+                log_event(session, run_id, what, who=fresh.source, before=before, after=fresh)
+        return len(places)
 
     # --- audit, exports, preferences ----------------------------------------------------------
 
     def log_export(self, run_id: str, packages: int, filename: str, who: str = ANALYST) -> None:
         """Write an export into the audit trail."""
         with self._saving() as session:
-            _log_event(session, run_id, f"{_EXPORT} {packages} packages as {filename}", who=who)
+            log_event(session, run_id, f"{_EXPORT} {packages} packages as {filename}", who=who)
 
     def events(self, run_id: str) -> list[dict[str, Any]]:
         """Return the audit trail, oldest first."""
@@ -567,26 +458,6 @@ class Workspace:
             session.execute(delete(PreferenceRow).where(PreferenceRow.name == name))
             if value is not None:
                 session.add(PreferenceRow(name=name, value=value))
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _cause(error: Exception) -> str:
-    return str(getattr(error, "orig", None) or error).splitlines()[0]
-
-
-def _get_run(session: Session, run_id: str) -> RunRow:
-    row = session.get(RunRow, run_id)
-    if row is None:
-        raise WorkspaceError(f"There is no run {run_id!r} in this workspace: choose another one.")
-    return row
-
-
-def _check_loads(row: RunRow, loads: int | None) -> None:
-    if loads is not None and clusterings.loads_of(row) != loads:
-        raise WorkspaceError("Another file came into the run meanwhile: build the clusters again.")
 
 
 def _check_newest(session: Session, run_id: str, since: int | None) -> None:
@@ -614,11 +485,6 @@ def _vectors_for(session: Session, run_id: str, deals: Sequence[Deal], edit: Clu
     return vectors
 
 
-def _read_deals(session: Session, run_id: str) -> tuple[Deal, ...]:
-    rows = session.scalars(select(DealRow.record).where(DealRow.run_id == run_id).order_by(DealRow.position))
-    return tuple(Deal.from_dict(record) for record in rows)
-
-
 def _put_deals(session: Session, run_id: str, deals: Iterable[Deal]) -> None:
     session.add_all(
         DealRow(run_id=run_id, position=position, deal_id=deal.deal_id, record=deal.to_dict())
@@ -626,110 +492,36 @@ def _put_deals(session: Session, run_id: str, deals: Iterable[Deal]) -> None:
     )
 
 
-def _take_back(
-    session: Session, run_id: str, row: PackageRow, renewed: set[str], gone: set[str], who: str
-) -> str | None:
-    """Take back the decision on a package whose deals changed or are gone; return its name if it had any.
-
-    A suggestion nobody touched goes: its words were about the former deals. In every other case the
-    package gets a new version, so that a page drawn before cannot decide on what it does not show.
-    """
-    package = Package(**_package_fields(row.package))
-    lost = tuple(deal_id for deal_id in package.deal_ids if deal_id in gone)
-    if not (lost or renewed & set(package.deal_ids)):
-        return None
-    if _untouched(row):
-        row.replaced = True
-        return None
-    edit: Edit = Reopen()
-    if lost:
-        edit = RemoveDeals(lost) if len(lost) < len(package.deal_ids) else Reject()
-    after = apply_edit(package, edit, known_ids=(), who=who)
-    if after == package:
-        after = dataclasses.replace(package, version=package.version + 1)
-    row.package, row.version = after.to_dict(), after.version
-    what = f"{edit}: a newer file {'lacks' if lost else 'changed'} deals of it"
-    _log_event(session, run_id, what, who=who, before=package, after=after)
-    return package.name
+def _deals_named(session: Session, run_id: str, deal_ids: Iterable[str]) -> dict[str, Deal]:
+    """Return those of the deals that the run has, by id."""
+    wanted, found = list(set(deal_ids)), {}
+    for start in range(0, len(wanted), _IDS_AT_ONCE):
+        some = DealRow.deal_id.in_(wanted[start : start + _IDS_AT_ONCE])
+        for record in session.scalars(select(DealRow.record).where(DealRow.run_id == run_id, some)):
+            deal = Deal.from_dict(record)
+            found[deal.deal_id] = deal
+    return found
 
 
-def _forget_outcomes(session: Session, run_id: str, deal_ids: set[str]) -> None:
-    """Drop the answers about these deals: their clusters must be asked about again.
-
-    All answers of such a cluster go: an older one would else count again.
-    """
-    rows = session.scalars(select(OutcomeRow).where(OutcomeRow.run_id == run_id)).all()
-    stale = {row.cluster_id for row in rows if deal_ids & set(row.outcome["deal_ids"])}
-    for row in rows:
-        if row.cluster_id in stale:
-            session.delete(row)
-
-
-def _deal_ids(session: Session, run_id: str) -> set[str]:
-    return set(session.scalars(select(DealRow.deal_id).where(DealRow.run_id == run_id)))
-
-
-def _standing(session: Session, run_id: str) -> list[PackageRow]:
-    """Return the packages that nothing replaced, in order."""
-    return list(
-        session.scalars(
-            select(PackageRow)
-            .where(PackageRow.run_id == run_id, PackageRow.replaced.is_(False))
-            .order_by(PackageRow.position)
-        )
-    )
-
-
-def _current(session: Session, run_id: str) -> list[PackageRow]:
-    """Return the packages that count, in order: no replaced ones, no untouched ones of other clusters."""
-    rows = _standing(session, run_id)
-    clustering = session.scalar(select(RunRow.clustering).where(RunRow.id == run_id))
-    clusters = {cluster["id"] for cluster in clustering["clusters"]} if clustering else set()
-    return [row for row in rows if row.package["cluster_id"] in clusters or not _untouched(row)]
-
-
-def _untouched(row: PackageRow) -> bool:
-    """Whether a suggestion is as it came: every edit and every decision makes a new version."""
-    return row.package["version"] == 1 and not row.package["edited"]
-
-
-def _add_package(session: Session, run_id: str, package: Package) -> None:
-    last = session.scalar(select(func.max(PackageRow.position)).where(PackageRow.run_id == run_id))
-    session.add(
-        PackageRow(
-            id=package.id,
-            run_id=run_id,
-            position=0 if last is None else last + 1,
-            version=package.version,
-            package=package.to_dict(),
-        )
-    )
-    session.flush()
-
-
-def _package_fields(saved: Mapping[str, Any]) -> dict[str, Any]:
-    return {**saved, "deal_ids": tuple(saved["deal_ids"])}
-
-
-def _log_event(
+def _edit_one(
     session: Session,
-    run_id: str,
-    what: str,
-    *,
-    who: str = ANALYST,
-    before: Package | None = None,
-    after: Package | None = None,
-) -> None:
-    now = _now()
-    _get_run(session, run_id).saved_at = now
-    session.add(
-        EventRow(
-            run_id=run_id,
-            at=now,
-            who=who,
-            what=what,
-            package_id=after.id if after else None,
-            before=before.to_dict() if before else None,
-            after=after.to_dict() if after else None,
+    row: PackageRow | None,
+    version: int,
+    edits: Iterable[Edit],
+    deals: Mapping[str, Deal],
+    who: str,
+) -> Package:
+    if row is None:
+        raise WorkspaceError("The package is not there any more: reload the page.")
+    if row.version != version:
+        raise WorkspaceError(
+            f"{row.package['name']!r} was changed meanwhile (version {row.version}, yours {version}): "
+            "reload the page and make your change again."
         )
-    )
+    package = package_rows.package_of(row)
+    for edit in edits:
+        before, package = package, apply_edit(package, edit, deals=deals, who=who)
+        if package != before:
+            log_event(session, row.run_id, str(edit), who=who, before=before, after=package)
+    row.package, row.version = package.to_dict(), package.version
+    return package

@@ -11,12 +11,10 @@ from core.clustering import Clustering, ClusteringSettings, Links, cluster_deals
 from core.clustering.forecast import build_outline
 from core.clustering.incremental import join_deals
 from core.clustering.quality import Quality, measure_quality
-from core.creator import deal_groups
 from core.deals import Deal
 from core.embeddings import Encoder, embed_deals
 from core.errors import WorkspaceError
 from core.projection import place, project
-from core.proposals import Limits, Outcome, Proposer, run_proposals
 from core.workspace.clusterings import MAP, OUTLINE, VECTORS, WAITING, Moves, known_rows, with_typical
 from core.workspace.jobs import JobContext
 from core.workspace.store import Workspace
@@ -28,7 +26,6 @@ __all__ = [
     "build_clusters",
     "measure_clusters",
     "place_deals",
-    "propose_packages",
 ]
 
 FloatArray = npt.NDArray[np.float32]
@@ -181,46 +178,3 @@ def _prepare_screen(
         places = kept.copy()
         places[~known] = place(vectors[known], kept[known], vectors[~known])
     workspace.save_array(run_id, MAP, places, loads=loads)
-
-
-def propose_packages(
-    workspace: Workspace,
-    run_id: str,
-    cluster_ids: Sequence[str],
-    proposer: Proposer,
-    limits: Limits,
-    job: JobContext,
-) -> str:
-    """Ask for packages of these clusters, saving each answer as it comes; return a sentence about it.
-
-    Raises WorkspaceError when the run has no clusters, or the run was stopped by a fatal error.
-    """
-    loads = workspace.run(run_id).loads
-    clustering = workspace.clustering(run_id)
-    deals = workspace.deals(run_id)
-    if clustering is None:
-        raise WorkspaceError("There are no clusters yet: build them first.")
-    if workspace.run(run_id).loads != loads:  # the clusters hold positions among the former deals
-        raise WorkspaceError("Another file came into the run meanwhile: build the clusters again.")
-    wanted = set(cluster_ids)
-    groups = [group for group in deal_groups(deals, clustering) if group.id in wanted]
-    job.stage("Proposing", len(groups))
-    ended = 0
-
-    def save(outcome: Outcome) -> None:
-        nonlocal ended
-        ended += 1
-        workspace.save_outcome(run_id, outcome, loads=loads)
-        if not job.cancelled.is_set():
-            job.progress(ended, len(groups))
-
-    run = run_proposals(groups, proposer, limits, on_outcome=save, cancelled=job.cancelled)
-    if run.stopped:
-        raise WorkspaceError(run.stopped)
-    packages = sum(len(outcome.proposals) for outcome in run.outcomes)
-    failed = len(run.with_status("failed"))
-    unsent = len(run.with_status("not_sent"))
-    parts = [f"{packages} packages from {len(groups) - failed - unsent} clusters"]
-    parts += [f"{failed} clusters failed"] if failed else []
-    parts += [f"{unsent} not sent"] if unsent else []
-    return ", ".join(parts) + "."

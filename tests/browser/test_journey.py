@@ -17,7 +17,7 @@ from tests.browser.conftest import ROOT, Server, Tab
 
 pytestmark = pytest.mark.browser
 
-NAME = "Journey Premium Package"
+NAME = "Journey Package"
 BUILD_S = 180
 PAGES = ("Deals", "Clusters", "Packages", "Export", "Settings")
 

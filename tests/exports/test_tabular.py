@@ -142,6 +142,21 @@ def test_only_an_approval_fills_the_columns_of_approval():
     assert (row["package_status"], row["approved_by"], row["approved_at"]) == ("rejected", "", "")
 
 
+@pytest.mark.parametrize(
+    ("source", "membership"),
+    [
+        ("gemini-2.5-flash", "llm"),
+        ("Rules (no AI)", "rule"),
+        ("Rules (AI failed: Gemini's rate limit is reached)", "rule"),
+    ],
+)
+def test_membership_says_whether_a_model_or_rules_put_the_deals_together(source, membership):
+    rows = rows_of(packages_deals_csv([replace(PACKAGE, source=source)], DEALS))
+    assert {row["membership_source"] for row in rows} == {membership}
+    (row,) = rows_of(packages_csv([replace(PACKAGE, source=source)], DEALS))
+    assert row["proposal_source"] == source
+
+
 def test_membership_of_an_edited_package_is_the_analysts():
     rows = rows_of(packages_deals_csv([replace(PACKAGE, edited=True)], DEALS))
     assert {row["membership_source"] for row in rows} == {"analyst"}

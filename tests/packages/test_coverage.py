@@ -54,6 +54,19 @@ def test_after_proposing_each_deal_is_packaged_unpackaged_or_left_out():
     }
 
 
+@pytest.mark.parametrize("asked", [FAILED, UNSENT])
+def test_deals_of_a_cluster_that_rules_stand_in_for_stand_as_the_rules_left_them(asked):
+    outcome = replace(asked, proposals=DONE.proposals, unpackaged=DONE.unpackaged, stand_in="Rules")
+    assert words_of(states_of(outcome=outcome)) == words_of(states_of())
+    assert states_of(outcome=outcome, packages=())["d0"].state == "removed"
+
+
+def test_cluster_that_was_not_sent_is_asked_for_although_rules_stand_in():
+    stood_in = {"proposals": DONE.proposals, "unpackaged": DONE.unpackaged, "stand_in": "Rules"}
+    assert clusters_to_ask(DEALS, CLUSTERING, {"a": replace(UNSENT, **stood_in)}) == ("a",)
+    assert clusters_to_ask(DEALS, CLUSTERING, {"a": replace(FAILED, **stood_in)}) == (), "it is retried"
+
+
 def test_approved_packages_hold_their_deals_as_pending_ones_do():
     assert words_of(states_of(packages=[replace(PACKAGE, status="approved")])) == words_of(states_of())
 

@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.deals import Deal
+from core.deals.model import Commercial, Safety
 from core.errors import PackageError
 from core.packages import (
     AddDeals,
@@ -22,12 +24,13 @@ from core.packages import (
 from core.packages.model import STATUSES
 
 KNOWN = frozenset({"1", "2", "3", "4", "007"})
+DEALS = {deal_id: Deal(deal_id) for deal_id in KNOWN}
 PACKAGE = Package("pkg-1", "Sports Package", ("1", "2"), "Live sports.", "rules", cluster_id="c1")
 
 
-def edited(package, *edits, who="Ada"):
+def edited(package, *edits, who="Ada", deals=DEALS):
     for edit in edits:
-        package = apply_edit(package, edit, known_ids=KNOWN, who=who)
+        package = apply_edit(package, edit, deals=deals, who=who)
     return package
 
 
@@ -135,12 +138,73 @@ def test_decision_holds_only_for_the_content_it_was_given_for(decision, edit):
         (AddDeals(("1", "2")), "Add 1, 2"),
         (RemoveDeals(("1",)), "Remove 1"),
         (Approve(), "Approve"),
+        (Approve(despite_claims=True), "Approve despite what its words claim"),
         (Reject(), "Reject"),
         (Reopen(), "Reopen"),
     ],
 )
 def test_every_edit_says_in_the_audit_trail_what_it_does(edit, words):
     assert str(edit) == words
+
+
+# --- claims -----------------------------------------------------------------------------------
+
+TIERS = {
+    "1": Deal("1", commercial=Commercial("Premium"), safety=Safety("Low", family_safe=True)),
+    "2": Deal("2", commercial=Commercial("Premium"), safety=Safety("Low", family_safe=False)),
+    "3": Deal("3", commercial=Commercial("Remnant")),
+    "4": Deal("4"),
+}
+SAFE = replace(PACKAGE, name="Family-Safe Package")
+
+
+def test_package_whose_deals_contradict_its_words_is_not_approved():
+    with pytest.raises(PackageError, match=r"'Family-Safe Package' says .*contradict it \(2\): change"):
+        edited(SAFE, Approve(), deals=TIERS)
+    assert edited(SAFE, Reject(), deals=TIERS).status == "rejected"
+
+
+def test_analyst_can_approve_despite_the_claims_and_they_stay_with_the_package():
+    package = edited(SAFE, Approve(despite_claims=True), deals=TIERS)
+    assert (package.status, package.contradicted) == ("approved", True)
+    assert [claim.against for claim in package.claims] == [("2",)]
+
+
+def test_unknown_values_do_not_stand_in_the_way():
+    assert edited(replace(SAFE, deal_ids=("1", "4")), Approve(), deals=TIERS).status == "approved"
+
+
+@pytest.mark.parametrize(
+    ("edits", "contradicted"),
+    [
+        ((RemoveDeals(("2",)),), False),
+        ((Rename("Sports Package"),), False),
+        ((SetReasoning("All deals are premium."), Rename("Sports Package")), False),
+        ((RemoveDeals(("2",)), AddDeals(("2",))), True),
+        ((Rename("Premium Package"), AddDeals(("3",))), True),
+    ],
+)
+def test_edited_package_is_judged_by_what_it_is_now(edits, contradicted):
+    package = edited(SAFE, *edits, deals=TIERS)
+    assert package.contradicted is contradicted
+    if not contradicted:
+        assert edited(package, Approve(), deals=TIERS).status == "approved"
+        return
+    with pytest.raises(PackageError, match="contradict"):
+        edited(package, Approve(), deals=TIERS)
+
+
+def test_claims_are_checked_again_when_the_deals_changed_after_the_words():
+    package = edited(replace(SAFE, deal_ids=("1",)), SetReasoning("Other."), deals=TIERS)
+    assert not package.contradicted
+    changed = TIERS | {"1": replace(TIERS["1"], safety=Safety("Low", family_safe=False))}
+    with pytest.raises(PackageError, match="contradict"):
+        edited(package, Approve(), deals=changed)
+
+
+def test_package_with_a_deal_that_is_gone_is_not_approved_even_despite_its_claims():
+    with pytest.raises(PackageError, match="not in the run any more"):
+        edited(SAFE, Approve(despite_claims=True), deals={"1": TIERS["1"]})
 
 
 # --- any sequence -----------------------------------------------------------------------------
@@ -152,7 +216,7 @@ edits = st.one_of(
     st.builds(SetReasoning, some_text),
     st.builds(AddDeals, some_ids),
     st.builds(RemoveDeals, some_ids),
-    st.sampled_from([Approve(), Reject(), Reopen()]),
+    st.sampled_from([Approve(), Approve(despite_claims=True), Reject(), Reopen()]),
 )
 
 

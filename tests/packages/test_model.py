@@ -1,10 +1,11 @@
 """A package: made from a suggestion, written as plain values."""
 
 import json
+from dataclasses import replace
 
 from core.packages import Package, package_from_proposal
 from core.packages.model import STATUSES, new_package_id
-from core.proposals import Proposal
+from core.proposals import Claim, Proposal
 
 PROPOSAL = Proposal("Sports CTV Package", ("007", "12"), "Live sports.")
 
@@ -36,6 +37,23 @@ def test_new_ids_start_with_letters_so_that_no_program_takes_them_for_numbers():
 
 
 def test_plain_values_survive_json_and_rebuild_the_package():
-    package = package_from_proposal(PROPOSAL, source="rules", cluster_id="c")
+    claim = Claim("family_safe", "Family-Safe", 1, 0, 2, ("12",))
+    proposal = replace(PROPOSAL, flags=("near_same", "unnamed"), claims=(claim,))
+    package = package_from_proposal(proposal, source="rules", cluster_id="c")
     saved = json.loads(json.dumps(package.to_dict()))
-    assert Package(**saved | {"deal_ids": tuple(saved["deal_ids"])}) == package
+    assert Package.from_dict(saved) == package
+    assert Package.from_dict(saved).contradicted
+
+
+def test_package_saved_before_there_were_claims_has_none():
+    package = package_from_proposal(PROPOSAL, source="rules", cluster_id="c")
+    saved = {name: value for name, value in package.to_dict().items() if name not in {"flags", "claims"}}
+    assert Package.from_dict(saved) == package
+    assert not package.contradicted
+
+
+def test_suggestion_is_untouched_until_an_edit_or_a_decision():
+    package = package_from_proposal(PROPOSAL, source="rules", cluster_id="c")
+    assert package.untouched
+    assert not replace(package, version=2).untouched, "it was reopened: an analyst looked at it"
+    assert not replace(package, edited=True).untouched

@@ -2,8 +2,6 @@
 
 import contextlib
 import random
-import threading
-import time
 
 import numpy as np
 import pytest
@@ -15,7 +13,6 @@ from core.errors import (
     Cancelled,
     ClusteringError,
     EncodingFailed,
-    FatalProposalError,
     PackageError,
     WorkspaceError,
 )
@@ -34,7 +31,7 @@ from core.workspace import (
 )
 from core.workspace.tasks import MAP, OUTLINE, VECTORS
 from tests.fakes.embeddings import FakeEncoder
-from tests.fakes.proposers import ScriptedProposer, one_package
+from tests.fakes.proposers import ScriptedProposer
 from tests.workspace.conftest import clustering_of
 from tests.workspace.test_jobs import ended
 
@@ -255,6 +252,12 @@ def add(workspace, run_id, *records, replace=False):
     workspace.update_deals(run_id, parse_deals(list(records)), "newer.json", replace=replace)
 
 
+def propose(workspace, run_id, cluster_ids):
+    propose_packages(
+        workspace, run_id, cluster_ids, ScriptedProposer(), Limits(workers=1, attempts=2), Report().job
+    )
+
+
 def place_new(workspace, run_id, encoder, report=None):
     return place_deals(workspace, run_id, lambda: encoder, (report or Report()).job)
 
@@ -386,7 +389,7 @@ def test_measuring_needs_vectors(workspace, loaded):
 def test_a_cluster_with_deals_that_joined_later_can_be_asked_again(workspace, loaded, encoder):
     build(workspace, loaded, encoder)
     ids = [cluster.id for cluster in workspace.clustering(loaded).clusters]
-    propose(workspace, loaded, ScriptedProposer(), ids)
+    propose(workspace, loaded, ids)
     add(workspace, loaded, MORE[0])
     place_new(workspace, loaded, encoder)
     (ask,) = clusters_to_ask(
@@ -395,7 +398,7 @@ def test_a_cluster_with_deals_that_joined_later_can_be_asked_again(workspace, lo
     assert ask == homes(workspace, loaded)["sports-0"]
     assert states(workspace, loaded)["sports-5"] == ("not_sent", JOINED_LATER)
 
-    propose(workspace, loaded, ScriptedProposer(), [ask])
+    propose(workspace, loaded, [ask])
     assert states(workspace, loaded)["sports-5"][0] in {"packaged", "unpackaged"}
     assert len([item for item in workspace.packages(loaded) if item.cluster_id == ask]) == 1
 
@@ -451,7 +454,7 @@ def test_whatever_happens_every_deal_stands_somewhere_and_no_decision_is_lost(
         ids = clusters_to_ask(
             workspace.deals(loaded), workspace.clustering(loaded), workspace.outcomes(loaded)
         )
-        propose(workspace, loaded, ScriptedProposer(), ids)
+        propose(workspace, loaded, ids)
 
     def decide():
         for package in rng.sample(workspace.packages(loaded), k=min(2, len(workspace.packages(loaded)))):
@@ -485,123 +488,3 @@ def test_whatever_happens_every_deal_stands_somewhere_and_no_decision_is_lost(
         assert decided.keys() <= {item.id for item in workspace.packages(loaded)}
         if step not in (grow, replace_deals, decide):  # a newer file takes decisions on its deals back
             assert decided.items() <= decisions(workspace, loaded).items()
-
-
-# --- proposing packages -----------------------------------------------------------------------
-
-CLUSTERS = {f"c{n}": (3 * n, 3 * n + 1, 3 * n + 2) for n in range(5)}
-ONE_AT_A_TIME = Limits(workers=1, attempts=2)
-
-
-@pytest.fixture
-def clustered(workspace, loaded):
-    """The run with five clusters of three deals, "c0" to "c4"."""
-    workspace.save_clustering(loaded, clustering_of(CLUSTERS))
-    return loaded
-
-
-def propose(workspace, run_id, proposer, cluster_ids=tuple(CLUSTERS), limits=ONE_AT_A_TIME, report=None):
-    return propose_packages(workspace, run_id, cluster_ids, proposer, limits, (report or Report()).job)
-
-
-def statuses(workspace, run_id):
-    return {cluster_id: outcome.status for cluster_id, outcome in workspace.outcomes(run_id).items()}
-
-
-def test_every_cluster_asked_for_gets_its_packages(workspace, clustered):
-    report, proposer = Report(), ScriptedProposer()
-    note = propose(workspace, clustered, proposer, limits=Limits(workers=4), report=report)
-    assert note == "5 packages from 5 clusters."
-    assert statuses(workspace, clustered) == dict.fromkeys(CLUSTERS, "done")
-    assert {package.cluster_id for package in workspace.packages(clustered)} == set(CLUSTERS)
-    assert report.stages == ["Proposing"]
-    assert report.updates[-1] == {"done": 5, "total": 5}
-    assert [changes["done"] for changes in report.updates[1:]] == [1, 2, 3, 4, 5]
-
-
-def test_only_the_clusters_asked_for_are_sent(workspace, clustered):
-    proposer = ScriptedProposer()
-    note = propose(workspace, clustered, proposer, ["c3", "c1", "no such cluster"])
-    assert note == "2 packages from 2 clusters."
-    assert sorted(attempt.cluster_id for attempt in proposer.history) == ["c1", "c3"]
-
-
-def test_answers_are_saved_as_they_come(workspace, clustered):
-    saved_before = {}
-
-    def answer(group):
-        ends = time.monotonic() + 5
-        while len(statuses(workspace, clustered)) < len(saved_before) and time.monotonic() < ends:
-            time.sleep(0.005)
-        saved_before[group.id] = len(statuses(workspace, clustered))
-        return one_package(group)
-
-    propose(workspace, clustered, ScriptedProposer(always=answer))
-    assert list(saved_before.values()) == [0, 1, 2, 3, 4]
-
-
-def test_failed_cluster_is_counted_and_costs_no_other(workspace, clustered):
-    proposer = ScriptedProposer()
-    proposer.enqueue("c1", ValueError("a bug"))
-    note = propose(workspace, clustered, proposer)
-    assert note == "4 packages from 4 clusters, 1 clusters failed."
-    assert statuses(workspace, clustered) == dict.fromkeys(CLUSTERS, "done") | {"c1": "failed"}
-    assert "ValueError" in workspace.outcomes(clustered)["c1"].error
-
-
-def test_after_a_cancel_only_the_rest_is_asked_for(workspace, clustered):
-    report, proposer = Report(), ScriptedProposer()
-
-    def answer_and_cancel(group):
-        report.job.cancelled.set()
-        return one_package(group)
-
-    proposer.enqueue("c1", answer_and_cancel)
-    note = propose(workspace, clustered, proposer, report=report)
-    assert "3 not sent" in note
-    before = statuses(workspace, clustered)
-    assert before == {"c0": "done", "c1": "done", "c2": "not_sent", "c3": "not_sent", "c4": "not_sent"}
-    packages = workspace.packages(clustered)
-
-    rest = [cluster_id for cluster_id, status in before.items() if status != "done"]
-    propose(workspace, clustered, proposer, rest)
-    assert statuses(workspace, clustered) == dict.fromkeys(CLUSTERS, "done")
-    assert sorted(attempt.cluster_id for attempt in proposer.history) == sorted(CLUSTERS)
-    assert workspace.packages(clustered)[:2] == packages
-
-
-def test_cancelled_job_says_what_was_finished(workspace, clustered):
-    registry, proposer = JobRegistry(), ScriptedProposer()
-    running = threading.Event()
-
-    def answer_and_wait(group):
-        running.set()
-        time.sleep(0.1)
-        return one_package(group)
-
-    proposer.always = answer_and_wait
-    registry.start(
-        clustered,
-        "Propose packages",
-        lambda job: propose_packages(workspace, clustered, tuple(CLUSTERS), proposer, ONE_AT_A_TIME, job),
-    )
-    assert running.wait(5)
-    registry.cancel(clustered)
-    job = ended(registry, clustered)
-    assert job.state == "cancelled"
-    assert "not sent" in job.note
-    assert sorted(statuses(workspace, clustered)) == sorted(CLUSTERS)
-
-
-def test_fatal_error_keeps_what_was_finished_and_names_itself(workspace, clustered):
-    proposer = ScriptedProposer()
-    proposer.enqueue("c2", FatalProposalError("Gemini refused the key: check GEMINI_API_KEY."))
-    with pytest.raises(WorkspaceError, match="refused the key"):
-        propose(workspace, clustered, proposer)
-    assert list(statuses(workspace, clustered).values()) == ["done", "done", "failed", "not_sent", "not_sent"]
-    assert [package.cluster_id for package in workspace.packages(clustered)] == ["c0", "c1"]
-
-
-def test_proposing_needs_clusters(workspace, loaded):
-    with pytest.raises(WorkspaceError, match="no clusters yet: build them first"):
-        propose(workspace, loaded, ScriptedProposer())

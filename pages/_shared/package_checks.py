@@ -1,0 +1,76 @@
+"""What code found out about a suggested package, in words and chips: flags, claims, odd deal names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from core.packages import Package
+from core.proposals import Claim, Proposal
+from core.proposals.model import Flag
+from pages._shared.texts import counted, literal
+
+# Flag -> chip, and what it means.
+FLAG_WORDS: dict[Flag, tuple[str, str]] = {
+    "near_same": ("Near-same", "Another package of the same answer holds nearly the same deals."),
+    "all_in_one": ("All in one", "It holds every deal of its cluster: nothing was told apart."),
+    "salvaged": ("Salvaged", "It was read from a damaged answer: look at the raw reply."),
+    "unnamed": ("Unnamed", "The answer gave it no usable name: the name is made from its deals."),
+}
+_MOST_NAMED = 6
+
+
+def check_chips(item: Package | Proposal) -> None:
+    """Draw a chip for each flag, and one for words that the deals contradict."""
+    row = st.container(horizontal=True, gap="small")
+    for flag in item.flags:
+        label, meaning = FLAG_WORDS[flag]
+        row.badge(label, icon=":material/flag:", color="orange", help=meaning)
+    if item.contradicted:
+        row.badge(
+            "Contradicted",
+            icon=":material/warning:",
+            color="red",
+            help="Name or reasoning say what is not true of every deal.",
+        )
+
+
+def check_words(item: Package | Proposal) -> str | None:
+    """Return the flags in a few words for a table, None without any."""
+    words = ["contradicted"] if item.contradicted else []
+    return ", ".join([*words, *(FLAG_WORDS[flag][0].lower() for flag in item.flags)]) or None
+
+
+def claim_lines(claims: Sequence[Claim], deals: int) -> None:
+    """Draw what the deals say to each claim that is not plainly true, then the true ones in a line."""
+    for claim in claims:
+        if claim.contradicted:
+            st.caption(f":material/warning: {literal(claim_in_words(claim, deals))}")
+    for claim in claims:
+        if not claim.contradicted and claim.unknown:
+            st.caption(f":material/help: {literal(claim_in_words(claim, deals))}")
+    true = list(dict.fromkeys(claim.said for claim in claims if not claim.contradicted and not claim.unknown))
+    if true:
+        said = ", ".join(f'"{words}"' for words in true[:_MOST_NAMED])
+        more = f" and {len(true) - _MOST_NAMED} more" if len(true) > _MOST_NAMED else ""
+        st.caption(f":material/check: Checked and true: {literal(said)}{more}.")
+
+
+def claim_in_words(claim: Claim, deals: int) -> str:
+    """Say of how many deals a claim is true; deals: how many the package has."""
+    if claim.contradicted and not claim.against:
+        return f'"{claim.said}" is counted wrong over the {counted(deals, "deal")} of the package.'
+    parts = [f'"{claim.said}": true of {claim.true_of} of {counted(claim.of, "deal")}']
+    if claim.unknown:
+        parts.append(f"{claim.unknown} {'does' if claim.unknown == 1 else 'do'} not say")
+    if claim.against:
+        verb = "contradicts" if len(claim.against) == 1 else "contradict"
+        parts.append(f"{len(claim.against)} {verb}: {ids_in_words(claim.against)}")
+    return "; ".join(parts) + "."
+
+
+def ids_in_words(deal_ids: Sequence[str]) -> str:
+    """Return the first ids, and how many more there are."""
+    more = f" and {len(deal_ids) - _MOST_NAMED} more" if len(deal_ids) > _MOST_NAMED else ""
+    return ", ".join(deal_ids[:_MOST_NAMED]) + more

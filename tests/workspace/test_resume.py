@@ -1,0 +1,82 @@
+"""A program that is killed while it asks: what it paid for is used when it goes on."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from core.deals.reading import parse_deals
+from tests.fakes.gemini import FakeGemini
+from tests.workspace.asking_program import ask
+from tests.workspace.conftest import clustering_of
+
+CLUSTERS = {f"c{n:02}": tuple(range(5 * n, 5 * n + 5)) for n in range(40)}
+RECORDS = [
+    {"deal_id": f"{n // 5:02}-{n % 5}", "deal_name": f"Place {n}", "taxonomy": {"tier1": f"Topic {n // 5}"}}
+    for n in range(200)
+]
+ROOT = Path(__file__).parents[2]
+
+
+def kill_midway(url, run_id, server, workers, after_calls):
+    """Start the program, kill it (-9) once so many calls were answered, and wait until it is gone."""
+    words = [sys.executable, "-m", "tests.workspace.asking_program", url, run_id, server.url, str(workers)]
+    program = subprocess.Popen(words, cwd=ROOT, env={**os.environ, "PYTHONWARNINGS": "ignore"})
+    ends_s = time.monotonic() + 60
+    while len(server.history) < after_calls and program.poll() is None and time.monotonic() < ends_s:
+        time.sleep(0.01)
+    assert program.poll() is None, "it ended before it was killed"
+    program.send_signal(signal.SIGKILL)
+    program.wait()
+
+
+def about(call):
+    """Return the cluster a call is about."""
+    return next(
+        cluster_id for cluster_id in CLUSTERS if f"Topic {int(cluster_id[1:])}\n" in f"{topic_of(call)}\n"
+    )
+
+
+def topic_of(call):
+    start = call.prompt.index("category = ") + len("category = ")
+    return call.prompt[start:].split(";")[0].split("<")[0].strip()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 8])
+def test_killed_run_goes_on_without_asking_again_for_what_it_received(workspace, url, workers):
+    run_id = workspace.create_run(parse_deals(RECORDS), "deals.json")
+    workspace.save_clustering(run_id, clustering_of(CLUSTERS))
+    with FakeGemini(latency_s=0.08 * workers) as server:
+        kill_midway(url, run_id, server, workers, after_calls=15)
+        done = {name for name, outcome in workspace.outcomes(run_id).items() if outcome.status == "done"}
+        received = {name for name in CLUSTERS for call in workspace.calls(run_id, name) if call.raw}
+        packages = workspace.packages(run_id)
+        asked = Counter(about(call) for call in server.calls)
+        assert 0 < len(received) < len(CLUSTERS)
+        assert done <= received
+        assert len(asked) - len(received) <= workers, "only calls under way are not on disk"
+
+        ask(url, run_id, server.url, workers)
+        again = Counter(about(call) for call in server.calls) - asked
+        repeated = {name: again[name] for name in asked if again[name]}
+        assert repeated.keys().isdisjoint(received), "no call for an answer that was received"
+        assert set(repeated.values()) <= {1}
+        assert len(repeated) <= workers
+
+    outcomes = workspace.outcomes(run_id)
+    assert {name: outcome.status for name, outcome in outcomes.items()} == dict.fromkeys(CLUSTERS, "done")
+    after = workspace.packages(run_id)
+    assert [item.deal_ids for item in after][: len(packages)] == [item.deal_ids for item in packages]
+    packaged = Counter(deal_id for item in after for deal_id in item.deal_ids)
+    assert packaged == Counter(record["deal_id"] for record in RECORDS), (
+        "each deal once: none lost, none doubled"
+    )
+    assert workspace.unfinished(run_id) == ()
+    assert {call.state for name in CLUSTERS for call in workspace.calls(run_id, name)} <= {"done", "failed"}
+    assert workspace.spent(run_id).calls == len(server.calls)
