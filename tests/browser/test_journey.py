@@ -70,6 +70,7 @@ def test_from_the_sample_to_the_file(server: Server, new_tab: Callable[..., Tab]
 
 def lasso(tab: Tab) -> None:
     """Draw a loop around the middle of the map."""
+    tab.page.locator(".js-plotly-plot").first.scroll_into_view_if_needed()
     box = tab.page.locator(".js-plotly-plot .nsewdrag").first.bounding_box()
     assert box
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
