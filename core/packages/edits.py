@@ -16,6 +16,7 @@ from core.errors import PackageError
 from core.packages.model import Package, Status
 from core.proposals import Claim
 from core.proposals.claims import check_claims
+from core.proposals.rules import counted_reasoning
 
 _NAME_LIMIT = 255
 _MOST_NAMED_IDS = 5
@@ -141,13 +142,25 @@ def apply_edit(package: Package, edit: Edit, *, deals: Mapping[str, Deal], who: 
     if changed == package:
         return package
     return replace(
-        with_claims(changed, deals),
+        with_claims(_counted_again(package, changed, deals), deals),
         version=package.version + 1,
         edited=True,
         status="pending",
         decided_by=None,
         decided_at=None,
     )
+
+
+def _counted_again(before: Package, after: Package, deals: Mapping[str, Deal]) -> Package:
+    """Let a reasoning that only counts the deals, as rules write it, count those there are now."""
+    if after.reasoning != before.reasoning or before.deal_ids == after.deal_ids:
+        return after
+    then, now = (
+        [deals[deal_id] for deal_id in package.deal_ids if deal_id in deals] for package in (before, after)
+    )
+    if before.reasoning != counted_reasoning(then):
+        return after
+    return replace(after, reasoning=counted_reasoning(now))
 
 
 def with_claims(package: Package, deals: Mapping[str, Deal]) -> Package:

@@ -333,7 +333,7 @@ def _format(deal: Deal) -> str:
 
 
 def _proposal(members: Sequence[Deal]) -> Proposal:
-    return Proposal(name_of(members), tuple(deal.deal_id for deal in members), _reasoning(members))
+    return Proposal(name_of(members), tuple(deal.deal_id for deal in members), counted_reasoning(members))
 
 
 def name_of(members: Sequence[Deal]) -> str:
@@ -402,7 +402,8 @@ def _titled(word: str) -> str:
     return word if any(char.isupper() for char in word) else string.capwords(word)
 
 
-def _reasoning(members: Sequence[Deal]) -> str:
+def counted_reasoning(members: Sequence[Deal]) -> str:
+    """Return the reasoning of the rules for these deals: counts and nothing else, in any order of them."""
     facts = facts_of(members)
     verdicts = [deal.safety.family_safe for deal in members]
     verticals = _verticals(members)

@@ -7,6 +7,7 @@ are never followed: one would carry the key and the deals to another host.
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 import time
@@ -58,6 +59,8 @@ class LangChainService(ABC, Generic[Client]):
     def __init__(
         self, api_key: str | SecretStr | None, *, base_url: str, temperature: float, timeout_s: float
     ) -> None:
+        # At its DEBUG level this library logs every header, and a proxy may send the key back in one.
+        logging.getLogger("httpcore").setLevel(logging.INFO)
         key = api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key or ""
         self._key = SecretStr(_usable_key(key, self.name, self.key_name) if self.key_name else "")
         self._base_url = base_url

@@ -22,6 +22,7 @@ from core.packages import (
     apply_edit,
 )
 from core.packages.model import STATUSES
+from core.proposals.rules import counted_reasoning
 
 KNOWN = frozenset({"1", "2", "3", "4", "007"})
 DEALS = {deal_id: Deal(deal_id) for deal_id in KNOWN}
@@ -53,6 +54,17 @@ def edited(package, *edits, who="Ada", deals=DEALS):
 )
 def test_content_edit_changes_its_own_field_and_makes_one_new_version(edit, changes):
     assert edited(PACKAGE, edit) == replace(PACKAGE, **changes, version=2, edited=True)
+
+
+def test_a_reasoning_that_only_counts_the_deals_counts_them_again():
+    deals = {number: Deal(number, ssp_name="Magnite", formats=("video",)) for number in ("1", "2", "3", "4")}
+    made = replace(PACKAGE, deal_ids=("1", "2", "3"), reasoning=counted_reasoning(list(deals.values())[:3]))
+    grown = edited(made, AddDeals(("4",)), Approve(), deals=deals)
+    assert grown.reasoning.startswith("4 deals from 1 SSPs")
+    assert grown.status == "approved"
+    assert edited(grown, RemoveDeals(("4",)), deals=deals).reasoning == made.reasoning
+    own_words = replace(made, reasoning="Three deals of one kind.")
+    assert edited(own_words, AddDeals(("4",)), deals=deals).reasoning == "Three deals of one kind."
 
 
 @pytest.mark.parametrize(

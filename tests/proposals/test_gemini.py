@@ -466,9 +466,10 @@ def test_environment_does_not_redirect_the_calls(server: FakeGemini, monkeypatch
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_redirect_is_not_followed(server: FakeGemini, status: int) -> None:
+def test_redirect_is_not_followed(server: FakeGemini, status: int, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
     with FakeGemini() as other:
-        target = f"{other.url}/v1beta/models/{GEMINI_MODEL}:generateContent"
+        target = f"{other.url}/v1beta/models/{GEMINI_MODEL}:generateContent?key={KEY}"
         server.fail(
             Fault("moved", 10, "elsewhere", lambda _: Reply(status=status, location=target)), always=True
         )
@@ -476,6 +477,7 @@ def test_redirect_is_not_followed(server: FakeGemini, status: int) -> None:
         assert other.calls == ()
     assert outcome.status == "failed"
     assert "proxy or sign-in page" in (outcome.error or "")
+    assert KEY not in caplog.text
 
 
 def test_calls_go_to_google_unless_told_otherwise() -> None:
