@@ -10,19 +10,20 @@ from __future__ import annotations
 import argparse
 import io
 import re
-import statistics
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from benchmarks.planted import Planted, planted_deals, planted_sentences, taxonomy_names
+from benchmarks.report import Row, Target, tell
 from core.clustering import COVARIANCES, METHODS, Clustering, ClusteringSettings, cluster_deals
 from core.clustering.geometry import build_tree, reduce_dimensions, whiten_by_tree
 from core.clustering.mixture import choose_mixture
@@ -129,43 +130,6 @@ def naive_groups(vectors: Vectors, seed: int = 0) -> list[list[int]]:
 
 
 # --- what a section reports -----------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A bound every value of a figure has to keep."""
-
-    bound: float
-    at_least: bool = True
-
-    def keeps(self, values: Sequence[float]) -> bool:
-        """Whether the worst value is within the bound; values come rounded to what is printed."""
-        return min(values) >= self.bound if self.at_least else max(values) <= self.bound
-
-    def __str__(self) -> str:
-        return f"{'>=' if self.at_least else '<='} {self.bound:g}"
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A figure, its values over seeds or runs, and the target if it has one."""
-
-    what: str
-    values: tuple[float, ...]
-    target: Target | None = None
-    note: str = ""
-
-    @property
-    def reached(self) -> bool:
-        """Whether the target is kept; a figure without one always is."""
-        return self.target is None or self.target.keeps([round(value, 3) for value in self.values])
-
-    def __str__(self) -> str:
-        figures = f"{min(self.values):8.3f} {statistics.median(self.values):8.3f} {max(self.values):8.3f}"
-        verdict = (
-            "" if self.target is None else f"{self.target}: {'reached' if self.reached else 'NOT reached'}"
-        )
-        return f"  {self.what:<52} {figures}   {verdict} {self.note}".rstrip()
 
 
 TARGETS: Mapping[str, Target] = {
@@ -442,18 +406,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sizes=[100, 1_000] if chosen.quick else chosen.sizes,
         repeats=5,
     )
-    missed = []
-    for title, section in SECTIONS:
-        if chosen.quick and section in _SLOW:
-            continue
-        sys.stdout.write(f"\n{title:<54} {'min':>8} {'median':>8} {'max':>8}\n")
-        for row in section(bench):
-            sys.stdout.write(f"{row}\n")
-            sys.stdout.flush()
-            if not row.reached:
-                missed.append(row.what)
-    sys.stdout.write(f"\n{len(missed)} targets missed{': ' * bool(missed)}{'; '.join(missed)}\n")
-    return 1 if missed else 0
+    wanted = [item for item in SECTIONS if not (chosen.quick and item[1] in _SLOW)]
+    return tell((title, partial(section, bench)) for title, section in wanted)
 
 
 if __name__ == "__main__":

@@ -28,8 +28,9 @@ from tokenizers import Tokenizer
 
 import sample_data
 from benchmarks import rules
-from benchmarks.clustering import FIRST_SEED, LARGEST, Row, Target
+from benchmarks.clustering import FIRST_SEED, LARGEST
 from benchmarks.planted import planted_deals
+from benchmarks.report import Row, Target, tell
 from core.clustering import Cluster, Clustering, ClusteringSettings
 from core.creator import patient_limits
 from core.deals import Deal, read_deals
@@ -461,16 +462,7 @@ SECTIONS: tuple[tuple[str, Callable[[], Iterator[Row]]], ...] = (
 
 def main() -> int:
     """Print every section; return 1 when a target is missed."""
-    missed = []
-    for title, section in SECTIONS:
-        sys.stdout.write(f"\n{title:<54} {'min':>8} {'median':>8} {'max':>8}\n")
-        for row in section():
-            sys.stdout.write(f"{row}\n")
-            sys.stdout.flush()
-            if not row.reached:
-                missed.append(row.what)
-    sys.stdout.write(f"\n{len(missed)} targets missed{': ' * bool(missed)}{'; '.join(missed)}\n")
-    return 1 if missed else 0
+    return tell(SECTIONS)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 
@@ -22,8 +23,6 @@ from benchmarks.clustering import (
     FIRST_SEED,
     LARGEST,
     Groups,
-    Row,
-    Target,
     Themes,
     cpu_of,
     groups_of,
@@ -32,6 +31,7 @@ from benchmarks.clustering import (
     settings_for,
 )
 from benchmarks.planted import Planted, planted_deals
+from benchmarks.report import Row, Target, tell
 from core.clustering import cluster_deals
 from core.deals import Deal, read_deals
 from core.deals.vocabulary import garm_risk
@@ -306,16 +306,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=3, help="planted and random sets per figure")
     chosen = parser.parse_args(arguments)
     bench = Bench(range(FIRST_SEED, FIRST_SEED + chosen.seeds))
-    missed = []
-    for title, section in SECTIONS:
-        sys.stdout.write(f"\n{title:<54} {'min':>8} {'median':>8} {'max':>8}\n")
-        for row in section(bench):
-            sys.stdout.write(f"{row}\n")
-            sys.stdout.flush()
-            if not row.reached:
-                missed.append(row.what)
-    sys.stdout.write(f"\n{len(missed)} targets missed{': ' * bool(missed)}{'; '.join(missed)}\n")
-    return 1 if missed else 0
+    return tell((title, partial(section, bench)) for title, section in SECTIONS)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,6 @@ import numpy as np
 import pytest
 
 from benchmarks.clustering import (
-    Row,
-    Target,
     accounted,
     coverage,
     majority_theme,
@@ -12,6 +10,7 @@ from benchmarks.clustering import (
     packageable,
     purity,
 )
+from benchmarks.report import Row, Target
 from core.clustering import Cluster, Clustering, ClusteringSettings, LeftOver
 
 A, B, C = frozenset([0]), frozenset([1]), frozenset([2])
