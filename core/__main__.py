@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import errno
 import logging
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -203,7 +204,7 @@ def _examples(examples: Sequence[str]) -> str:
 
 def _run(options: argparse.Namespace) -> int:
     imported = _read(options.deals)
-    _check_target(options.out)
+    _check_target(options.out, options.deals)
     _check_rules(options.keep_apart, imported.deals)
     settings = get_settings()
     name = options.proposer or _ready_proposer(settings)
@@ -343,13 +344,15 @@ def _document(
     }
 
 
-def _check_target(path: Path) -> None:
-    """Raise before any call is paid for when the result could not be written."""
+def _check_target(path: Path, deals: Path) -> None:
+    """Raise before any call is paid for when the result could not be written, or would replace the deals."""
     with _naming_target(path):
+        if path.exists() and path.samefile(deals):
+            raise DealweaverError(f"{path} is the deal file itself: choose another file with --out.")
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, "it is a folder")
         part = _part_of(path)
-        part.touch()
+        part.touch(exist_ok=False)
         part.unlink()
 
 
@@ -362,7 +365,7 @@ def _write(path: Path, document: dict[str, Any]) -> None:
 
 
 def _part_of(path: Path) -> Path:
-    return path.with_name(path.name + ".part")
+    return path.with_name(f"{path.name}.{os.getpid()}.part")
 
 
 @contextmanager
@@ -398,7 +401,7 @@ def _tell_troubles(path: Path, result: CreationResult) -> int:
         names = ", ".join(outcome.cluster_id for outcome in outcomes)
         _say(
             f"{_clusters(len(outcomes))} failed: {reason}{_by_rules(outcomes)} "
-            f"Run the command again for: {names}"
+            f"Run the command again; it asks about every cluster. Failed: {names}"
         )
     return SOME_FAILED if failed else OK
 

@@ -443,6 +443,14 @@ def test_target_that_cannot_be_written_is_refused_before_gemini_is_asked(run, ge
     assert gemini.calls == ()
 
 
+def test_the_deal_file_itself_is_no_target(tmp_path, capsys):
+    deals = tmp_path / "deals.json"
+    deals.write_bytes(SAMPLE.read_bytes())
+    assert main(["run", str(deals), "--out", str(deals), "--proposer", "rules"]) == 1
+    assert "is the deal file itself" in capsys.readouterr().err
+    assert deals.read_bytes() == SAMPLE.read_bytes()
+
+
 def test_target_is_replaced_as_a_whole_and_kept_when_the_input_is_bad(run, tmp_path, records):
     target = tmp_path / "packages.json"
     target.write_text("old")

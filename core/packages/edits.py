@@ -142,7 +142,7 @@ def apply_edit(package: Package, edit: Edit, *, deals: Mapping[str, Deal], who: 
     if changed == package:
         return package
     return replace(
-        with_claims(_counted_again(package, changed, deals), deals),
+        recounted(package, changed, deals, deals),
         version=package.version + 1,
         edited=True,
         status="pending",
@@ -151,16 +151,21 @@ def apply_edit(package: Package, edit: Edit, *, deals: Mapping[str, Deal], who: 
     )
 
 
-def _counted_again(before: Package, after: Package, deals: Mapping[str, Deal]) -> Package:
-    """Let a reasoning that only counts the deals, as rules write it, count those there are now."""
-    if after.reasoning != before.reasoning or before.deal_ids == after.deal_ids:
-        return after
+def recounted(
+    before: Package, after: Package, former: Mapping[str, Deal], deals: Mapping[str, Deal]
+) -> Package:
+    """Let a reasoning that only counts the deals, as rules write it, count those there are now.
+
+    before: the package as it was, of the deals `former`. after: as it is, of `deals`. A reasoning in
+    other words stays. Its claims are checked again.
+    """
     then, now = (
-        [deals[deal_id] for deal_id in package.deal_ids if deal_id in deals] for package in (before, after)
+        [known[deal_id] for deal_id in package.deal_ids if deal_id in known]
+        for package, known in ((before, former), (after, deals))
     )
-    if before.reasoning != counted_reasoning(then):
-        return after
-    return replace(after, reasoning=counted_reasoning(now))
+    if now and after.reasoning == before.reasoning == counted_reasoning(then):
+        after = replace(after, reasoning=counted_reasoning(now))
+    return with_claims(after, deals)
 
 
 def with_claims(package: Package, deals: Mapping[str, Deal]) -> Package:

@@ -89,6 +89,7 @@ class Spending:
         self._lock = threading.Lock()
         self._calls = 0
         self._usd = 0.0
+        self._uncounted = False
         self._by_cluster: defaultdict[str, Usage] = defaultdict(Usage)
 
     def begin_call(self) -> None:
@@ -99,6 +100,11 @@ class Spending:
                 raise BudgetReached(
                     "The price of this model is not known, so a limit in US dollars cannot be kept: "
                     "limit calls or tokens instead."
+                )
+            if self._uncounted and (limits.max_tokens, limits.max_usd) != (None, None):
+                raise BudgetReached(
+                    "The service does not say how many tokens it used, so a limit of tokens or US dollars "
+                    "cannot be kept: limit calls instead."
                 )
             used = (
                 (self._calls, limits.max_calls, "calls"),
@@ -114,8 +120,9 @@ class Spending:
             self._calls += 1
 
     def add(self, cluster_id: str, usage: Usage) -> None:
-        """Count the tokens of one reply; what is not known counts nothing."""
+        """Count the tokens of one reply; what is not known counts nothing, and no limit on it can be kept."""
         with self._lock:
+            self._uncounted = self._uncounted or None in (usage.input_tokens, usage.output_tokens)
             self._by_cluster[cluster_id] += usage
             self._usd += self._price(usage) or 0.0
 

@@ -298,7 +298,7 @@ class _Cluster:
             # A bug met on one cluster must not cost the others; the log has the traceback.
             _log.error("Cluster %s, attempt %d", self._group.id, attempt, exc_info=error)
             failure = ProposalError(
-                f"Proposing failed unexpectedly ({type(error).__name__}): see the log, then retry."
+                f"Proposing failed unexpectedly ({type(error).__name__}): try again; a log has the details."
             )
         if isinstance(failure, UnusableAnswer):
             self._raw = failure.raw

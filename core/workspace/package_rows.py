@@ -10,9 +10,10 @@ from sqlalchemy.orm import Session
 
 from core.deals import Deal
 from core.packages import Edit, Package, Reject, RemoveDeals, Reopen, apply_edit, package_from_proposal
+from core.packages.edits import recounted
 from core.proposals import Outcome
 from core.workspace.database import log_event
-from core.workspace.schema import PackageRow, RunRow
+from core.workspace.schema import DealRow, PackageRow, RunRow
 
 
 def package_of(row: PackageRow) -> Package:
@@ -34,11 +35,33 @@ def _standing(run_id: str) -> Select[PackageRow]:
 
 
 def current(session: Session, run_id: str) -> list[PackageRow]:
-    """Return the packages that count, in order: no replaced ones, no untouched ones of other clusters."""
+    """Return the packages that count, in order: no replaced ones, no untouched ones of other clusters.
+
+    A cluster that deals joined later keeps its id, and so does what is left when they leave it again:
+    a suggestion that names deals its cluster does not hold now was made for another cluster.
+    """
     rows = standing(session, run_id)
+    members = _members(session, run_id)
+    return [
+        row
+        for row in rows
+        if not is_untouched(row)
+        or members.get(row.package["cluster_id"], frozenset()).issuperset(row.package["deal_ids"])
+    ]
+
+
+def _members(session: Session, run_id: str) -> dict[str, frozenset[str]]:
+    """Return the deal ids of each cluster of the run, by cluster id."""
     clustering = session.scalar(select(RunRow.clustering).where(RunRow.id == run_id))
-    clusters = {cluster["id"] for cluster in clustering["clusters"]} if clustering else set()
-    return [row for row in rows if row.package["cluster_id"] in clusters or not is_untouched(row)]
+    if not clustering:
+        return {}
+    ids = dict(
+        session.execute(select(DealRow.position, DealRow.deal_id).where(DealRow.run_id == run_id)).all()
+    )
+    return {
+        cluster["id"]: frozenset(ids[index] for index in cluster["members"])
+        for cluster in clustering["clusters"]
+    }
 
 
 def is_untouched(row: PackageRow) -> bool:
@@ -79,13 +102,19 @@ def suggest(session: Session, run_id: str, outcome: Outcome) -> None:
 
 
 def take_back(
-    session: Session, row: PackageRow, renewed: Collection[str], gone: Collection[str], who: str
+    session: Session,
+    row: PackageRow,
+    renewed: Collection[str],
+    gone: Collection[str],
+    former: Mapping[str, Deal],
+    deals: Mapping[str, Deal],
+    who: str,
 ) -> str | None:
     """Take back the decision on a package whose deals changed or are gone; return its name if it had any.
 
-    renewed, gone: ids of those deals. A suggestion nobody touched goes: its words were about the
-    former deals. In every other case the package gets a new version, so that a page drawn before
-    cannot decide on what it does not show.
+    renewed, gone: ids of those deals. former, deals: the deals by id, before and now. A suggestion
+    nobody touched goes: its words were about the former deals. In every other case the package gets a
+    new version, so that a page drawn before cannot decide on what it does not show.
     """
     package = package_of(row)
     lost = tuple(deal_id for deal_id in package.deal_ids if deal_id in gone)
@@ -97,10 +126,9 @@ def take_back(
     edit: Edit = Reopen()
     if lost:
         edit = RemoveDeals(lost) if len(lost) < len(package.deal_ids) else Reject()
-    no_deals: Mapping[str, Deal] = {}  # its claims are checked again when it is approved
-    after = apply_edit(package, edit, deals=no_deals, who=who)
-    if after == package:
-        after = dataclasses.replace(package, version=package.version + 1)
+    after = apply_edit(package, edit, deals=deals, who=who)
+    after = recounted(package, dataclasses.replace(after, reasoning=package.reasoning), former, deals)
+    after = dataclasses.replace(after, version=package.version + 1)
     row.package, row.version = after.to_dict(), after.version
     what = f"{edit}: a newer file {'lacks' if lost else 'changed'} deals of it"
     log_event(session, row.run_id, what, who=who, before=package, after=after)

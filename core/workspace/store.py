@@ -18,7 +18,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from core.clustering import Clustering, Links
-from core.clustering.edits import ClusterEdit, ExcludeDeals, apply_cluster_edit
+from core.clustering.edits import ClusterEdit, apply_cluster_edit
 from core.clustering.quality import Quality
 from core.deals import Deal, Delta, ImportResult, compare_deals
 from core.errors import WorkspaceError
@@ -119,14 +119,16 @@ class Workspace(AnswerBook):
             changed = {change.deal_id for change in delta.changed}
             # A deal that comes back after it was gone is another one to a package that still names it.
             renewed = changed | set(delta.new)
+            current = [*kept, *newer.values()]
+            former, present = ({deal.deal_id: deal for deal in deals} for deals in (old, current))
             affected = [
                 name
                 for item in package_rows.standing(session, run_id)
-                if (name := package_rows.take_back(session, item, renewed, gone, who)) is not None
+                if (name := package_rows.take_back(session, item, renewed, gone, former, present, who))
+                is not None
             ]
             forget_outcomes(session, run_id, renewed | gone)
             session.execute(delete(DealRow).where(DealRow.run_id == run_id))
-            current = [*kept, *newer.values()]
             _put_deals(session, run_id, current)
             row.filename = filename
             row.report = {**result.to_report(), "loads": clusterings.loads_of(row) + 1}
@@ -471,7 +473,7 @@ def _read_array(session: Session, run_id: str, kind: str) -> FloatArray | None:
 
 
 def _vectors_for(session: Session, run_id: str, deals: Sequence[Deal], edit: ClusterEdit) -> FloatArray:
-    """Return the vectors of all deals; those of the edit have one, unless they leave all clusters."""
+    """Return the vectors of all deals. Raises WorkspaceError when a deal of the edit has none yet."""
     vectors = _read_array(session, run_id, clusterings.VECTORS)
     known = clusterings.known_rows(vectors, len(deals))
     if vectors is None or not known.any():
@@ -480,7 +482,7 @@ def _vectors_for(session: Session, run_id: str, deals: Sequence[Deal], edit: Clu
     unread = [
         deal.deal_id for deal, has in zip(deals, known, strict=True) if not has and deal.deal_id in wanted
     ]
-    if unread and not isinstance(edit, ExcludeDeals):
+    if unread:
         raise WorkspaceError(f"{unread[0]} came or changed with the newest file: place the new deals first.")
     return vectors
 

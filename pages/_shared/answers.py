@@ -13,7 +13,7 @@ from core.proposals.cost import tokens_in
 from core.proposals.providers import PROVIDERS
 from core.proposals.rules import SOURCE as RULES
 from core.proposals.templates import TemplateVersion, template_id
-from core.workspace import AnswerVersion, CallRecord, proposal_groups
+from core.workspace import AnswerVersion, CallRecord, make_names_unique, proposal_groups
 from pages._shared import state
 from pages._shared.package_checks import check_chips, claim_lines
 from pages._shared.preferences import PROMPT, chosen_model, proposers
@@ -207,6 +207,7 @@ def difference_in_words(one: Outcome, other: Outcome) -> str:
 @state.guarded
 def _keep(run_id: str, answer_id: int) -> None:
     workspace().keep_answer(run_id, answer_id)
+    make_names_unique(workspace(), run_id)
     state.tell("Saved: this answer counts; packages you edited or decided on stay as they are.")
 
 

@@ -16,6 +16,7 @@ from pages._shared.texts import counted
 
 BUSY = "A job of this run is under way: wait for it or cancel it, then try again."
 _KEPT = " The next build keeps to it."
+_FEW = " The next build may join them to others: they are fewer than the smallest size."
 
 
 def selection_panel(view: ClusterView) -> None:
@@ -89,7 +90,8 @@ def _actions(view: ClusterView, selected: Sequence[Deal]) -> None:
         args=(view, NewCluster(ids)),
         disabled=view.busy,
         icon=":material/add_circle:",
-        help="These deals form a cluster of their own, whatever the smallest size is.",
+        help="These deals form a cluster of their own, whatever the smallest size is; the next build "
+        "keeps clusters of that size and more.",
     )
     row.button(
         "Exclude",
@@ -136,7 +138,8 @@ def result_in_words(
     own = after.own_cluster()
     placed = [index for index in indices if index in own]
     if isinstance(command, ExcludeDeals):
-        return f"Saved: {counted(len(indices), 'deal')} excluded from every cluster.{_KEPT}"
+        new = wanted.difference(before.links.excluded if before else ())
+        return f"Saved: {counted(len(new), 'deal')} excluded from every cluster.{_KEPT}"
     if isinstance(command, AttachDeals):
         stay = len(indices) - len(placed)
         rest = f" {counted(stay, 'deal')} found no cluster with room." if stay else ""
@@ -144,10 +147,19 @@ def result_in_words(
     place = own[placed[0]]
     size = counted(len(after.clusters[place].members), "deal")
     if isinstance(command, NewCluster):
-        return f"Saved: {counted(len(indices), 'deal')} form cluster {place + 1}.{_KEPT}"
+        kept = _FEW if len(indices) < after.settings.min_size else _KEPT
+        return f"Saved: {counted(len(indices), 'deal')} in cluster {place + 1} of their own.{kept}"
+    there = _homes(before, indices).count(command.cluster_id) if isinstance(command, MoveDeals) else 0
     return (
-        f"Saved: {counted(len(indices), 'deal')} moved to cluster {place + 1}, which has {size} now.{_KEPT}"
+        f"Saved: {counted(len(indices) - there, 'deal')} moved to cluster {place + 1}, "
+        f"which has {size} now.{_KEPT}"
     )
+
+
+def _homes(before: Clustering | None, indices: Sequence[int]) -> list[str]:
+    """Return the ids of the clusters that these deals were in."""
+    own = before.own_cluster() if before else {}
+    return [before.clusters[own[index]].id for index in indices if before and index in own]
 
 
 @state.guarded

@@ -95,7 +95,10 @@ def test_deals_form_a_cluster_of_their_own(clustered: str, store: Workspace) -> 
     assert_healthy(app)
     (number,) = clusters_of(store, clustered, ids)
     assert number == len(small_clustering().clusters) + 1
-    assert said(app, "success") == [f"Saved: 2 deals form cluster {number}. The next build keeps to it."]
+    assert said(app, "success") == [
+        f"Saved: 2 deals in cluster {number} of their own. "
+        "The next build may join them to others: they are fewer than the smallest size."
+    ]
 
 
 def test_excluded_deals_are_listed_as_left_over(clustered: str, store: Workspace) -> None:

@@ -112,7 +112,7 @@ def test_selected_deals_become_a_cluster(clustered: str, store: Workspace) -> No
     click(app, "Own cluster of 2 deals")
     assert_healthy(app)
     assert outside(store, clustered) == before - chosen
-    assert said(app, "success")[0].startswith("Saved: 2 deals form cluster ")
+    assert said(app, "success")[0].startswith("Saved: 2 deals in cluster ")
 
 
 def test_rows_selected_before_the_list_changed_choose_no_other_deals(clustered: str) -> None:

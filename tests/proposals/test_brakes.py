@@ -80,6 +80,17 @@ def test_no_call_begins_once_a_cap_is_reached(limits: Limits, calls: int) -> Non
         spending.begin_call()
 
 
+@pytest.mark.parametrize("usage", [Usage(), Usage(5, None)])
+def test_a_cap_on_what_the_service_does_not_tell_stops_the_run(usage: Usage) -> None:
+    capped, free = Spending(Limits(max_tokens=99), None), Spending(Limits(max_calls=9), None)
+    for spending in (capped, free):
+        spending.begin_call()
+        spending.add("c", usage)
+    with pytest.raises(BudgetReached, match="does not say how many tokens"):
+        capped.begin_call()
+    free.begin_call()
+
+
 def test_large_caps_are_spelled_out() -> None:
     spending = Spending(Limits(max_tokens=1_000_000), None)
     spending.add("c", Usage(1_000_000, 0))

@@ -12,6 +12,7 @@ from core.clustering.edits import AttachDeals, ExcludeDeals, MoveDeals, NewClust
 from core.clustering.quality import ClusterQuality, Quality
 from core.deals.reading import parse_deals
 from core.errors import ClusteringError, WorkspaceError
+from core.proposals import Outcome, Proposal
 from core.workspace import NEW_DEAL, VECTORS, Workspace
 from tests.workspace.conftest import IDS, RECORDS, clustering_of, done
 
@@ -214,12 +215,31 @@ def test_a_deal_without_a_vector_must_be_placed_before_it_is_put_anywhere(worksp
         workspace.edit_clusters(embedded, edit)
 
 
-def test_other_deals_can_be_edited_while_new_ones_wait_and_new_ones_can_be_excluded(workspace, embedded):
+def test_other_deals_can_be_edited_while_new_ones_wait_to_be_placed(workspace, embedded):
     workspace.update_deals(embedded, parse_deals([NEW]), "second.json", replace=False)
     after = workspace.edit_clusters(embedded, MoveDeals(("003",), "b"))
     assert LeftOver(6, NEW_DEAL) in after.left_over
-    after = workspace.edit_clusters(embedded, ExcludeDeals(("0099",)))
-    assert after.left_over == (LeftOver(6, "Excluded by the analyst."),)
+    # Excluded without a vector it could be neither placed nor attached again.
+    for edit in (ExcludeDeals(("0099",)), NewCluster(("0099",))):
+        with pytest.raises(WorkspaceError, match="0099 came or changed with the newest file"):
+            workspace.edit_clusters(embedded, edit)
+
+
+def test_a_suggestion_does_not_count_for_deals_its_cluster_lost_again(workspace, embedded):
+    cluster = workspace.clustering(embedded).clusters[0]
+    ids = tuple(workspace.deals(embedded)[index].deal_id for index in cluster.members)
+    outcome = Outcome(cluster.id, ids, "done", "rules", proposals=(Proposal("All", ids, "Together."),))
+    workspace.save_outcome(embedded, outcome)
+    assert [package.name for package in workspace.packages(embedded)] == ["All"]
+    kept = replace(cluster, members=cluster.members[1:], strengths=cluster.strengths[1:])
+    before = workspace.clustering(embedded)
+    smaller = replace(
+        before,
+        clusters=(kept, *before.clusters[1:]),
+        left_over=(LeftOver(cluster.members[0], "Out."), *before.left_over),
+    )
+    workspace.save_clustering(embedded, smaller)
+    assert workspace.packages(embedded) == ()
 
 
 def test_edits_need_clusters_and_vectors(workspace, run_id):

@@ -8,7 +8,8 @@ import pytest
 from core.clustering import Cluster, Clustering, ClusteringSettings, LeftOver, Links
 from core.deals.reading import parse_deals
 from core.errors import PackageError, WorkspaceError
-from core.packages import Approve, Rename
+from core.packages import Approve, Rename, SetReasoning
+from core.proposals.rules import counted_reasoning
 from core.workspace import CHANGED_DEAL, NEW_DEAL, Workspace
 from tests.workspace.conftest import IDS, RECORDS, clustering_of, done
 
@@ -54,6 +55,28 @@ def test_an_added_file_keeps_the_deals_it_does_not_name(workspace: Workspace, ru
     assert [change.deal_id for change in update.delta.changed] == [IDS[0]]
     assert workspace.run(run).filename == "second.json"
     assert workspace.run(run).loads == 2
+
+
+@pytest.mark.parametrize(
+    ("second", "replace", "start"),
+    [((DEARER,), False, "3 deals"), (RECORDS[1:], True, "2 deals")],
+    ids=["a deal changed", "a deal is gone"],
+)
+def test_counted_reasons_and_claims_follow_the_deals_of_a_newer_file(
+    workspace: Workspace, run: str, second, replace, start
+):
+    deals = workspace.deals(run)[:3]
+    package = workspace.add_package(run, "Mine", IDS[:3])
+    words = SetReasoning(counted_reasoning(deals))
+    workspace.edit_packages(run, {package.id: package.version}, [words, Approve()])
+    workspace.update_deals(run, file_of(*second), "second.json", replace=replace)
+    (mine,) = (item for item in workspace.packages(run) if item.name == "Mine")
+    now = [deal for deal in workspace.deals(run) if deal.deal_id in mine.deal_ids]
+    assert mine.status == "pending"
+    assert mine.reasoning == counted_reasoning(now)
+    assert mine.reasoning.startswith(start)
+    assert mine.claims
+    assert not mine.contradicted
 
 
 def test_a_replacing_file_takes_out_the_deals_it_lacks(workspace: Workspace, run: str):
