@@ -80,6 +80,10 @@ class Stop:
         return f"{what}, the run stopped: {self.fatal}" if self.fatal else f"{what}: the run was cancelled."
 
 
+# Replies in a row without their tokens, after which a limit of tokens or money means nothing.
+_MOST_UNTOLD = 3
+
+
 class Spending:
     """Calls, tokens and money of the run, also of replies that came too late to be used."""
 
@@ -89,7 +93,7 @@ class Spending:
         self._lock = threading.Lock()
         self._calls = 0
         self._usd = 0.0
-        self._uncounted = False
+        self._untold = 0
         self._by_cluster: defaultdict[str, Usage] = defaultdict(Usage)
 
     def begin_call(self) -> None:
@@ -101,7 +105,7 @@ class Spending:
                     "The price of this model is not known, so a limit in US dollars cannot be kept: "
                     "limit calls or tokens instead."
                 )
-            if self._uncounted and (limits.max_tokens, limits.max_usd) != (None, None):
+            if self._untold >= _MOST_UNTOLD and (limits.max_tokens, limits.max_usd) != (None, None):
                 raise BudgetReached(
                     "The service does not say how many tokens it used, so a limit of tokens or US dollars "
                     "cannot be kept: limit calls instead."
@@ -120,9 +124,10 @@ class Spending:
             self._calls += 1
 
     def add(self, cluster_id: str, usage: Usage) -> None:
-        """Count the tokens of one reply; what is not known counts nothing, and no limit on it can be kept."""
+        """Count the tokens of one reply; what is not known counts nothing."""
         with self._lock:
-            self._uncounted = self._uncounted or None in (usage.input_tokens, usage.output_tokens)
+            told = None not in (usage.input_tokens, usage.output_tokens)
+            self._untold = 0 if told else self._untold + 1
             self._by_cluster[cluster_id] += usage
             self._usd += self._price(usage) or 0.0
 

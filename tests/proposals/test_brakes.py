@@ -84,11 +84,19 @@ def test_no_call_begins_once_a_cap_is_reached(limits: Limits, calls: int) -> Non
 def test_a_cap_on_what_the_service_does_not_tell_stops_the_run(usage: Usage) -> None:
     capped, free = Spending(Limits(max_tokens=99), None), Spending(Limits(max_calls=9), None)
     for spending in (capped, free):
-        spending.begin_call()
-        spending.add("c", usage)
+        for _ in range(3):
+            spending.begin_call()
+            spending.add("c", usage)
     with pytest.raises(BudgetReached, match="does not say how many tokens"):
         capped.begin_call()
     free.begin_call()
+
+
+def test_a_single_reply_without_its_tokens_stops_nothing() -> None:
+    spending = Spending(Limits(max_tokens=99), None)
+    for usage in (Usage(), Usage(), Usage(5, 5), Usage(), Usage()):
+        spending.add("c", usage)
+    spending.begin_call()
 
 
 def test_large_caps_are_spelled_out() -> None:

@@ -560,10 +560,13 @@ def test_cap_in_dollars_without_a_price_sends_nothing() -> None:
     assert "price of this model is not known" in (run.stopped or "")
 
 
-def test_replies_without_a_token_count_count_nothing() -> None:
-    run = run_proposals(groups_of(4), ScriptedProposer(), Limits(max_tokens=1))
-    assert set(statuses(run)) == {"done"}
-    assert {o.usage for o in run.outcomes} == {Usage()}
+def test_replies_without_a_token_count_stop_a_run_that_caps_tokens() -> None:
+    free = run_proposals(groups_of(4), ScriptedProposer(), Limits(max_calls=9))
+    assert set(statuses(free)) == {"done"}
+    assert {o.usage for o in free.outcomes} == {Usage()}
+    capped = run_proposals(groups_of(4), ScriptedProposer(), Limits(max_tokens=99))
+    assert statuses(capped).count("done") == 3
+    assert "does not say how many tokens" in (capped.stopped or "")
 
 
 # --- what stops a run -------------------------------------------------------------------------
