@@ -49,6 +49,7 @@ def inert_text(value: object, limit: int) -> str:
     for _ in range(2):  # an image may be the label of a link
         text = _MARKDOWN_LINKS.sub(r"\1", text)
     text = _LINKS.sub(" ", text).translate(_MARKUP)
+    text = _LINKS.sub(" ", text)  # what the markup stood in, "http*://", may be a link without it
     return clean_text(re.sub(r"\(\s*\)", " ", text), limit)
 
 

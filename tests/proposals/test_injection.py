@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from core.deals import Commercial, Deal, Safety
@@ -252,6 +252,7 @@ PIECES = st.sampled_from(
 )
 
 
+@example("http*://http")
 @settings(deadline=None, max_examples=150)
 @given(st.lists(PIECES, max_size=25).map("".join) | st.text(max_size=60))
 def test_no_mix_of_pieces_stays_active(text: str) -> None:

@@ -79,4 +79,5 @@ def test_killed_run_goes_on_without_asking_again_for_what_it_received(workspace,
     )
     assert workspace.unfinished(run_id) == ()
     assert {call.state for name in CLUSTERS for call in workspace.calls(run_id, name)} <= {"done", "failed"}
-    assert workspace.spent(run_id).calls == len(server.calls)
+    # A call is noted before it leaves, so those that the kill caught on the way never arrived.
+    assert 0 <= workspace.spent(run_id).calls - len(server.calls) <= workers
