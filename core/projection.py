@@ -72,15 +72,6 @@ def place(
     return np.clip(placed + offsets, -1, 1).astype(np.float32)
 
 
-def warm_up() -> None:
-    """Compile UMAP's numba code on toy data, about 5 s, so that the first real map is quick.
-
-    Meant for a background thread after the first paint.
-    """
-    toy = np.random.default_rng(RANDOM_SEED).normal(size=(2 * _FEWEST_FOR_UMAP, 8))
-    project(toy)
-
-
 def _unit(vectors: npt.NDArray[np.float64]) -> FloatArray:
     peaks = np.abs(vectors).max(axis=1, keepdims=True, initial=0.0)
     scaled = vectors / np.where(peaks > 0, peaks, 1)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.manifold import trustworthiness
 
-from core.projection import place, project, warm_up
+from core.projection import place, project
 from tests.clustering import plant
 
 
@@ -92,7 +92,3 @@ def test_nothing_to_place_gives_no_places():
 def test_what_cannot_be_placed_is_refused(known, places, new):
     with pytest.raises(ValueError, match="same deals"):
         place(known, places, new)
-
-
-def test_warm_up_needs_no_data():
-    warm_up()

@@ -5,6 +5,7 @@ import json
 import random
 from decimal import Decimal
 
+import numpy as np
 import openpyxl
 import pytest
 from hypothesis import given, settings
@@ -696,3 +697,10 @@ def test_cell_in_another_currency_than_its_header_is_doubted(header, cell, curre
     result = loads(f"deal_id,Floor price ({header})\nA,{cell}\n")
     assert result.deals[0].commercial.floor_price == Money(Decimal("2.5"), currency)
     assert len(result.problems) == 1
+
+
+def test_records_of_a_data_frame_keep_numbers_without_a_field_as_text():
+    record = {"deal_id": "D1", "console": np.int64(3), "floor_price": np.float64(2.5), "note": np.array([])}
+    (deal,) = parse_deals([record]).deals
+    assert str(deal.commercial.floor_price.amount) == "2.5"
+    assert "3" in deal.extra["console"]

@@ -42,8 +42,7 @@ def coherent_groups(sample_deals: tuple[Deal, ...]) -> list[DealGroup]:
 def tokenizer() -> Tokenizer:
     """The tokens of the embedding model: a public stand-in for those that services count."""
     folder = find_packaged_weights()
-    if folder is None:
-        pytest.skip("the packaged embedding model, whose tokens are counted, is not installed")
+    assert folder is not None, "the package of the embedding model is a dependency of the project"
     tokens = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokens.no_truncation()
     tokens.no_padding()
