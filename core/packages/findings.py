@@ -1,0 +1,99 @@
+"""What a check of a package finds: a code, how bad it is, a sentence, the deals it is about, and fixes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Literal
+
+from core.deals.model import content_hash
+
+Severity = Literal["error", "warning", "info"]
+OverlapMode = Literal["allow", "warn", "forbid"]
+
+# Worst first: the order in which findings are shown.
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """What would mend a finding in one click.
+
+    label: what the button says. parts: one part = the deals to take out; several = the deals of
+        each package that a split makes.
+    """
+
+    kind: Literal["remove", "split"]
+    label: str
+    parts: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One rule that a package breaks.
+
+    code: name of the rule, one of `checks.RULES`. sentence: the rule and what breaks it, in words.
+    deal_ids: the deals it is about, in the order of the package; empty when it is about the words
+        or about all deals alike.
+    """
+
+    code: str
+    severity: Severity
+    sentence: str
+    deal_ids: tuple[str, ...] = ()
+    fixes: tuple[Fix, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """Names the finding by rule and deals: an override does not hold for other deals."""
+        return content_hash([self.code, sorted(self.deal_ids)])
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """Why an analyst releases a package although a check calls it an error.
+
+    key: the finding it holds for, see `Finding.key`. at: UTC, ISO 8601.
+    """
+
+    code: str
+    key: str
+    reason: str
+    who: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class OverlapPolicy:
+    """What is said of deals that several packages share.
+
+    most_shared: with "warn", the largest share of a package's deals that may be in other packages too.
+    """
+
+    mode: OverlapMode = "warn"
+    most_shared: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRules:
+    """What the checks depend on besides the package and its deals.
+
+    today: UTC date against which flights and names are judged.
+    floor_is_lowest_risk: the GARM rating "Floor" means the safest level in this file.
+    """
+
+    today: date
+    floor_is_lowest_risk: bool = False
+    overlap: OverlapPolicy = OverlapPolicy()
+
+    @classmethod
+    def now(cls) -> CheckRules:
+        """Return the default rules as of today."""
+        return cls(datetime.now(UTC).date())
+
+
+def open_errors(findings: Iterable[Finding], overrides: Iterable[Override]) -> tuple[Finding, ...]:
+    """Return the errors that no override holds for: they keep a package from being approved."""
+    released = {override.key for override in overrides}
+    return tuple(item for item in findings if item.severity == "error" and item.key not in released)
