@@ -143,6 +143,12 @@ class Settings(BaseSettings):
         validation_alias="DEALWEAVER_EMBEDDING_MODEL",
         description="Name of a sentence-transformers model, or the path of a local folder.",
     )
+    embedding_cache_mb: int = Field(
+        500,
+        ge=1,
+        validation_alias="DEALWEAVER_EMBEDDING_CACHE_MB",
+        description="Size in MB at which the file of kept vectors drops those not used for longest.",
+    )
     provider: ProviderName = Field(
         "gemini",
         validation_alias="DEALWEAVER_PROVIDER",
@@ -220,6 +226,11 @@ class Settings(BaseSettings):
     def has_key(self) -> bool:
         """Whether a Gemini key is set; the key itself is never shown."""
         return self.gemini_api_key is not None
+
+    @property
+    def embedding_cache(self) -> Path:
+        """File of the vectors that were made before."""
+        return self.home / "embeddings.db"
 
     @property
     def workspace_url(self) -> str:

@@ -40,6 +40,11 @@ _REPORT_EVERY = 4 * EMBEDDING_BATCH_SIZE
 class Encoder(Protocol):
     """Anything that turns texts into vectors; the tests' fake is one too."""
 
+    @property
+    def name(self) -> str:
+        """Names model, weights and number format: vectors of two names do not compare."""
+        ...
+
     def encode(self, texts: Sequence[str]) -> FloatArray:
         """Return (len(texts), d) float32. Raises EncodingFailed."""
         ...
@@ -48,7 +53,10 @@ class Encoder(Protocol):
 class SentenceEncoder:
     """A sentence-transformers model; safe to share between threads, one batch at a time."""
 
-    def __init__(self, model: SentenceTransformer, batch_size: int = EMBEDDING_BATCH_SIZE) -> None:
+    def __init__(
+        self, model: SentenceTransformer, batch_size: int = EMBEDDING_BATCH_SIZE, name: str = ""
+    ) -> None:
+        self.name = name
         self._model = model
         self._batch_size = batch_size
         self._lock = threading.Lock()
@@ -76,7 +84,46 @@ def load_encoder(
     first. Another name is a local folder when it exists as one, else a name on the hub.
     Raises EncoderUnavailable (library or weights missing) or WeightsMismatch.
     """
-    return SentenceEncoder(_load_model(model_name), batch_size)
+    model = _load_model(model_name)
+    return SentenceEncoder(model, batch_size, vectors_name(model_name) or _hub_name(model_name, model))
+
+
+def vectors_name(model_name: str) -> str | None:
+    """Return the name of a model's vectors, see `Encoder.name`, without loading it.
+
+    None for a model of the hub: which weights it has is known only when it is loaded. Raises
+    EncoderUnavailable when torch is missing.
+    """
+    if model_name == EMBEDDING_MODEL and find_packaged_weights() is not None:
+        return f"{model_name}:{_WEIGHTS_SHA256[:16]}:{_dtype_name()}"
+    if Path(model_name).is_dir():
+        return f"{Path(model_name).name}:{_folder_hash(Path(model_name))}:{_dtype_name()}"
+    return None
+
+
+def _folder_hash(folder: Path) -> str:
+    """Return 16 hex digits over every file of a model: pooling and tokens count as weights do."""
+    whole = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        with path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        whole.update(f"{path.relative_to(folder).as_posix()}:{digest}\n".encode())
+    return whole.hexdigest()[:16]
+
+
+def _hub_name(model_name: str, model: SentenceTransformer) -> str:
+    weights = hashlib.sha256()
+    for key, tensor in sorted(model.state_dict().items()):
+        weights.update(key.encode())
+        weights.update(tensor.float().numpy().tobytes())
+    return f"{model_name}:{weights.hexdigest()[:16]}:{_dtype_name()}"
+
+
+def _dtype_name() -> str:
+    try:
+        return str(_dtype()).removeprefix("torch.")
+    except ImportError as error:
+        raise _library_missing(error) from error
 
 
 def embed_deals(
@@ -204,9 +251,7 @@ def _open(source: str, *, local: bool) -> SentenceTransformer:
         from sentence_transformers import SentenceTransformer
         from transformers.utils import logging as transformers_logging
     except ImportError as error:
-        raise EncoderUnavailable(
-            f"The library for embeddings cannot be imported ({error}): run pip install sentence-transformers."
-        ) from error
+        raise _library_missing(error) from error
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         return SentenceTransformer(
@@ -218,6 +263,12 @@ def _open(source: str, *, local: bool) -> SentenceTransformer:
         )
     except SafetensorError as error:
         raise OSError(f"its weights are damaged: {error}") from error
+
+
+def _library_missing(error: ImportError) -> EncoderUnavailable:
+    return EncoderUnavailable(
+        f"The library for embeddings cannot be imported ({error}): run pip install sentence-transformers."
+    )
 
 
 def _dtype() -> torch.dtype:

@@ -8,13 +8,12 @@ from typing import Any
 import streamlit as st
 
 from core.clustering import ClusteringSettings
-from core.settings import get_settings
 from core.workspace import JobContext
 from core.workspace.tasks import build_clusters, measure_clusters, place_deals
 from pages._shared import shell, state
 from pages._shared.cluster_settings import chosen_settings
 from pages._shared.cluster_view import ClusterView
-from pages._shared.services import jobs, workspace
+from pages._shared.services import encoder, jobs, workspace
 from pages._shared.texts import counted
 
 
@@ -62,13 +61,12 @@ def action_row(run_id: str, view: ClusterView | None) -> None:
 def _build(run_id: str) -> None:
     """Start with the settings on the screen; a setting that cannot work is said at once."""
     settings = chosen_settings()
-    work = partial(_build_work, workspace(), run_id, settings, get_settings().embedding_model)
-    jobs().start(run_id, "Build clusters", work)
+    jobs().start(run_id, "Build clusters", partial(_build_work, workspace(), run_id, settings))
 
 
 @state.guarded
 def _place(run_id: str, count: int) -> None:
-    work = partial(_place_work, workspace(), run_id, get_settings().embedding_model)
+    work = partial(_place_work, workspace(), run_id)
     jobs().start(run_id, f"Place {counted(count, 'new deal')}", work)
 
 
@@ -77,13 +75,9 @@ def _measure(run_id: str) -> None:
     jobs().start(run_id, "Measure the clusters", partial(measure_clusters, workspace(), run_id))
 
 
-def _build_work(store: Any, run_id: str, settings: ClusteringSettings, model: str, job: JobContext) -> str:  # noqa: ANN401
-    from core.embeddings import load_encoder
-
-    return build_clusters(store, run_id, settings, partial(load_encoder, model), job)
+def _build_work(store: Any, run_id: str, settings: ClusteringSettings, job: JobContext) -> str:  # noqa: ANN401
+    return build_clusters(store, run_id, settings, encoder, job)
 
 
-def _place_work(store: Any, run_id: str, model: str, job: JobContext) -> str:  # noqa: ANN401
-    from core.embeddings import load_encoder
-
-    return place_deals(store, run_id, partial(load_encoder, model), job)
+def _place_work(store: Any, run_id: str, job: JobContext) -> str:  # noqa: ANN401
+    return place_deals(store, run_id, encoder, job)

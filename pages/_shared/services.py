@@ -1,11 +1,16 @@
-"""The long-lived parts every session of this process shares: workspace and jobs."""
+"""The long-lived parts every session of this process shares: workspace, jobs and embedding model."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from core.settings import get_settings
 from core.workspace import JobRegistry, Workspace
+
+if TYPE_CHECKING:
+    from core.embeddings import Encoder
 
 
 @st.cache_resource(show_spinner=False)
@@ -18,3 +23,12 @@ def workspace() -> Workspace:
 def jobs() -> JobRegistry:
     """Return the jobs of this process; they outlive reruns, reloads and page changes."""
     return JobRegistry()
+
+
+def encoder() -> Encoder:
+    """Return the embedding model behind the vectors kept before; it is loaded when a text is new."""
+    from core import embeddings
+
+    settings = get_settings()
+    cache = embeddings.EmbeddingCache(settings.embedding_cache, settings.embedding_cache_mb)
+    return embeddings.open_encoder(settings.embedding_model, cache)

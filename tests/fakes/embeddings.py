@@ -39,6 +39,7 @@ class FakeEncoder:
     def __init__(self, dimensions: int = EMBEDDING_DIMENSIONS, noise: float = 0.2) -> None:
         self.dimensions = dimensions
         self.noise = noise
+        self.name = f"fake:{dimensions}:{noise}"
         self.history: list[tuple[str, ...]] = []
         self.failure: Exception | None = None
 

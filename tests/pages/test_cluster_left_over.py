@@ -148,7 +148,7 @@ def test_placing_new_deals_moves_no_other_deal(
     grown: str, store: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     encoder = FakeEncoder()
-    monkeypatch.setattr(core.embeddings, "load_encoder", lambda model: encoder)  # noqa: ARG005
+    monkeypatch.setattr(core.embeddings, "open_encoder", lambda *_: encoder)
     before = store.clustering(grown)
     assert before is not None
     app = watch_job(click(open_page("clusters", grown), "Place 2 new deals"), grown)

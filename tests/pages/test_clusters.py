@@ -8,6 +8,7 @@ import pytest
 
 import core.embeddings
 from core.deals import read_deals
+from core.embeddings import EmbeddingCache
 from core.errors import EncoderUnavailable
 from core.workspace import Workspace
 from core.workspace.tasks import MAP, VECTORS
@@ -80,7 +81,7 @@ def test_the_first_build_embeds_and_keeps_the_vectors(
     store: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     encoder = FakeEncoder()
-    monkeypatch.setattr(core.embeddings, "load_encoder", lambda model: encoder)  # noqa: ARG005
+    monkeypatch.setattr(core.embeddings, "open_encoder", lambda *_: encoder)
     data = "deal_id,deal_name\n" + "".join(f"A-{n},Auto Place {n}\n" for n in range(12))
     run_id = store.create_run(read_deals(data.encode(), "auto.csv"), "auto.csv")
     app = watch_job(click(open_page("clusters", run_id), "Build clusters"), run_id)
@@ -121,10 +122,10 @@ def test_too_few_deals_are_all_left_over_with_the_reason(store: Workspace, loade
 def test_an_embedding_model_that_is_missing_fails_with_a_sentence_that_stays(
     store: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def load(model: str) -> FakeEncoder:
+    def load(model: str, _: EmbeddingCache) -> FakeEncoder:
         raise EncoderUnavailable(f"The embedding model {model} is not there: install it.")
 
-    monkeypatch.setattr(core.embeddings, "load_encoder", load)
+    monkeypatch.setattr(core.embeddings, "open_encoder", load)
     run_id = store.create_run(small_deals(), "small.json")
     app = watch_job(click(open_page("clusters", run_id), "Build clusters"), run_id)
     for _ in range(2):
