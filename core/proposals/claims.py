@@ -26,8 +26,8 @@ def check_claims(name: str, reasoning: str, deals: Sequence[Deal]) -> tuple[Clai
     if not deals:
         return ()
     values = {field: _values(deals, readers[0]) for field, readers in _FIELDS.items()}
-    labels = _labels([*values["vertical"], *values["audience"]])
     texts = [_plain(name), *_sentences(_plain(reasoning))]
+    labels = _labels([*values["vertical"], *values["audience"]], " ".join(texts))
     found = [*_audience_claims(texts[0], deals), *_opening_count(texts[1:], deals)]
     for text in texts:
         found += _totals(text, deals)
@@ -43,6 +43,8 @@ def check_claims(name: str, reasoning: str, deals: Sequence[Deal]) -> tuple[Clai
 
 def _plain(text: str) -> str:
     """Return the text with one kind of dash and blank, and without characters nobody sees."""
+    if text.isascii():
+        return text.strip()
     shown = (char for char in unicodedata.normalize("NFKC", text) if unicodedata.category(char) != "Cf")
     return "".join("-" if unicodedata.category(char) == "Pd" else char for char in shown).strip()
 
@@ -184,9 +186,9 @@ def _opening_count(sentences: Sequence[str], deals: Sequence[Deal]) -> Iterator[
 
 
 def _worst_risk(text: str, deals: Sequence[Deal]) -> Iterator[Claim]:
-    risks = [risk for deal in deals if (risk := garm_risk(deal.safety.garm_risk_rating))]
-    worst = max(risks, key=GARM_RISKS.index, default=None)
     for match in _WORST_RISK.finditer(text):
+        risks = [risk for deal in deals if (risk := garm_risk(deal.safety.garm_risk_rating))]
+        worst = max(risks, key=GARM_RISKS.index, default=None)
         yield _checked_number("risk", match[0], right=match["level"].title() == worst, possible=worst is None)
 
 
@@ -220,9 +222,10 @@ def _values(deals: Sequence[Deal], read: Reader) -> list[str]:
     return sorted({value for deal in deals for value in read(deal)}, key=lambda value: (-len(value), value))
 
 
-def _labels(values: Sequence[str]) -> re.Pattern[str]:
-    """Return the pattern of the values of several words."""
-    several = (re.escape(value) for value in values if " " in value)
+def _labels(values: Sequence[str], text: str) -> re.Pattern[str]:
+    """Return the pattern of the values of several words that stand in a text."""
+    said = text.casefold()  # compiling a pattern of all values took a third of the time
+    several = (re.escape(value) for value in values if " " in value and value.casefold() in said)
     return phrase("|".join(several) or r"(?!)")
 
 
