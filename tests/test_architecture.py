@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 ROOMS = (
     "deals",
     "embeddings",
+    "search",
     "clustering",
     "projection",
     "proposals",

@@ -10,7 +10,15 @@ import pytest
 import core
 
 HEAVY = ("langchain_google_genai", "pandas", "plotly", "scipy", "sklearn", "streamlit", "torch", "umap")
-ROOMS = ("core.deals", "core.embeddings", "core.clustering", "core.proposals")
+ROOMS = (
+    "core.deals",
+    "core.embeddings",
+    "core.search",
+    "core.clustering",
+    "core.proposals",
+    "core.packages",
+    "core.exports",
+)
 
 REQUIRED = inspect.Parameter.empty
 SIGNATURES = {

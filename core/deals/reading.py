@@ -325,6 +325,7 @@ def _read_rows(
         source=source,
         categories=categories,
         has_floor_rating=builder.notes.has_floor_rating,
+        floor_is_lowest_risk=options.floor_is_lowest_risk,
     )
 
 

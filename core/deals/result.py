@@ -72,6 +72,7 @@ class ImportResult:
     source: how the file was understood (format, encoding, delimiter, sheet, header line).
     categories: words of the file -> what IAB Content Taxonomy 3.1 has instead; the deals keep the words.
     has_floor_rating: some deal is rated GARM "Floor", which a file may mean either way.
+    floor_is_lowest_risk: the analyst said that it means the safest level here; else it means the worst.
     """
 
     deals: tuple[Deal, ...]
@@ -84,6 +85,7 @@ class ImportResult:
     source: Source | None = None
     categories: Mapping[str, CategorySuggestion] = field(default_factory=dict)
     has_floor_rating: bool = False
+    floor_is_lowest_risk: bool = False
 
     @property
     def unmapped(self) -> dict[str, tuple[str, ...]]:
@@ -102,6 +104,7 @@ class ImportResult:
             "source": asdict(self.source) if self.source else None,
             "categories": [asdict(suggestion) for suggestion in self.categories.values()],
             "has_floor_rating": self.has_floor_rating,
+            "floor_is_lowest_risk": self.floor_is_lowest_risk,
         }
 
     @classmethod
@@ -120,6 +123,7 @@ class ImportResult:
             source=Source(**{**source, "sheets": tuple(source["sheets"])}) if source else None,
             categories={suggestion.raw: suggestion for suggestion in suggestions},
             has_floor_rating=report.get("has_floor_rating", False),
+            floor_is_lowest_risk=report.get("floor_is_lowest_risk", False),
         )
 
 

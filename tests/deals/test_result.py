@@ -55,6 +55,8 @@ def test_refused_line_that_is_no_record_is_given_as_text():
 def test_floor_rating_is_noted_and_read_as_the_analyst_says(lowest, risk):
     result = read_deals(FILE, "x.csv", ReadOptions(floor_is_lowest_risk=lowest))
     assert result.has_floor_rating
+    assert result.floor_is_lowest_risk is lowest
+    assert ImportResult.from_report(result.deals, result.to_report()) == result
     assert result.deals[0].safety.garm_risk_rating == risk
     assert result.deals[0].extra.get("GARM risk") == ("Floor" if lowest else None)
     assert any('GARM "Floor" in 1 row' in repair for repair in result.repairs)
