@@ -3,11 +3,11 @@
 # make check  format check, lint, types, tests
 # make slow   the tests that take minutes (a fresh install, every fault at every call)
 # make browser  the tests in a real Chromium (Debian: apt-get install chromium)
-# make bench  figures of reading, clustering, rules and proposals, most with targets; -k goes on after a miss
+# make bench  figures of reading, clustering, rules, proposals and exports, most with targets; -k goes on after a miss
 PYTHON ?= python3
 PORT ?= 8501
 BIN := .venv/bin
-BENCHES := reading clustering rules proposals
+BENCHES := reading clustering rules proposals exports
 
 .PHONY: app test check lint types slow browser bench clean
 

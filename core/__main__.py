@@ -35,6 +35,7 @@ from core.settings import (
     Settings,
     get_settings,
 )
+from core.workspace.commands import add_workspace_commands
 
 # Columns that are named with examples when none of them is known to be the id.
 _NAMED_COLUMNS = 30
@@ -118,6 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument(
         "--floor-is-lowest-risk", action="store_true", help='the GARM rating "Floor" means the safest level'
     )
+    add_workspace_commands(commands, print)
     return parser
 
 

@@ -27,11 +27,13 @@ stand on the screen as it is. Subclasses carry the data a caller needs to recove
     ├── PackageError            an edit would leave a package in a wrong state
     ├── ExportError             an export cannot be written
     └── WorkspaceError          the store refused or lacks something
+        └── WorkspaceDamaged    its file is damaged (file, backups)
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Literal
 
 Remedy = Literal["again", "smaller", "none"]
@@ -177,3 +179,20 @@ class ExportError(DealweaverError):
 
 class WorkspaceError(DealweaverError):
     """The workspace refused an operation or does not hold what was asked for."""
+
+
+class WorkspaceDamaged(WorkspaceError):
+    """The file of the workspace is damaged; it was left as it is, and nothing was made in its place.
+
+    file: where it is. backups: those there are, newest first.
+    """
+
+    def __init__(self, file: Path, problem: str, backups: tuple[Path, ...]) -> None:
+        remedy = (
+            f"go back to the newest of {len(backups)} backups with python -m core restore {backups[0]}"
+            if backups
+            else "there is no backup beside it, so check DEALWEAVER_HOME, or move the file away to start anew"
+        )
+        super().__init__(f"The workspace {file} is damaged ({problem}) and was left as it is: {remedy}.")
+        self.file = file
+        self.backups = backups

@@ -7,19 +7,18 @@ whoever wrote the words.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from core.deals import Deal
 from core.errors import PackageError
+from core.packages.checks import Others, check_package
+from core.packages.findings import CheckRules, Finding, Override, open_errors
 from core.packages.model import Package, Status
-from core.proposals import Claim
+from core.packages.naming import NAME_LIMIT
 from core.proposals.claims import check_claims
 from core.proposals.rules import counted_reasoning
-
-_NAME_LIMIT = 255
-_MOST_NAMED_IDS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +35,8 @@ class Rename:
         name = " ".join(self.name.split())
         if not name:
             raise PackageError("A package needs a name: write one before you save.")
-        if len(name) > _NAME_LIMIT:
-            raise PackageError(f"The name has {len(name)} characters: shorten it to {_NAME_LIMIT}.")
+        if len(name) > NAME_LIMIT:
+            raise PackageError(f"The name has {len(name)} characters: shorten it to {NAME_LIMIT}.")
         return replace(package, name=name)
 
 
@@ -80,12 +79,7 @@ class RemoveDeals:
 
     def apply(self, package: Package) -> Package:
         """Take the deals out. Raises PackageError when one is not there, or none would stay."""
-        missing = set(self.deal_ids) - set(package.deal_ids)
-        if missing:
-            raise PackageError(
-                f"{package.name!r} does not hold {', '.join(sorted(missing))}: reload the page."
-            )
-        kept = tuple(deal_id for deal_id in package.deal_ids if deal_id not in self.deal_ids)
+        kept = without(package, self.deal_ids)
         if not kept:
             raise PackageError(f"{package.name!r} would hold no deal: reject it instead.")
         return replace(package, deal_ids=kept)
@@ -95,13 +89,13 @@ class RemoveDeals:
 class Approve:
     """Release the package for export, as it is now.
 
-    despite_claims: the analyst has seen that deals contradict the words, and releases it as it is.
+    reason: why it is released although checks found errors; it is kept with each of them.
     """
 
-    despite_claims: bool = False
+    reason: str | None = None
 
     def __str__(self) -> str:
-        return "Approve despite what its words claim" if self.despite_claims else "Approve"
+        return f"Approve with the reason {self.reason!r}" if self.reason else "Approve"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,35 +114,138 @@ class Reopen:
         return "Reopen"
 
 
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """Protect the package from every edit but Unlock."""
+
+    def __str__(self) -> str:
+        return "Lock"
+
+
+@dataclass(frozen=True, slots=True)
+class Unlock:
+    """Let the package be edited again."""
+
+    def __str__(self) -> str:
+        return "Unlock"
+
+
 ContentEdit = Rename | SetReasoning | AddDeals | RemoveDeals
-Edit = ContentEdit | Approve | Reject | Reopen
+Edit = ContentEdit | Approve | Reject | Reopen | Lock | Unlock
 
 
-def apply_edit(package: Package, edit: Edit, *, deals: Mapping[str, Deal], who: str) -> Package:
+def apply_edit(
+    package: Package,
+    edit: Edit,
+    *,
+    deals: Mapping[str, Deal],
+    who: str,
+    rules: CheckRules,
+    others: Others | None = None,
+) -> Package:
     """Return the next version of the package; the same package when the edit changes nothing.
 
     deals: deal id -> deal, at least those of the package and of the edit that the run has.
+    rules, others: what the checks before an approval go by.
     Raises PackageError when the edit is not allowed.
     """
+    if isinstance(edit, (Lock, Unlock)):
+        return _with_lock(package, locked=isinstance(edit, Lock))
+    refuse_locked(package)
     if isinstance(edit, Approve):
-        package = _checked_for_approval(package, edit, deals)
-    if isinstance(edit, (Approve, Reject, Reopen)):
-        return _decide(package, edit, who)
+        return _approved(package, edit, deals, who, rules, others)
+    if isinstance(edit, (Reject, Reopen)):
+        return _decided(package, "rejected" if isinstance(edit, Reject) else "pending", who)
     if isinstance(edit, AddDeals):
-        unknown = [deal_id for deal_id in edit.deal_ids if deal_id not in deals]
-        if unknown:
-            raise PackageError(f"No deal of this workspace has the id {', '.join(unknown)}: check the ids.")
+        refuse_unknown(edit.deal_ids, deals)
     changed = edit.apply(package)
     if changed == package:
         return package
+    return with_content(package, changed, deals, f"Added by {who}.")
+
+
+# --- what every change of content shares ------------------------------------------------------
+
+
+def refuse_locked(package: Package) -> None:
+    """Raise PackageError when the package is locked."""
+    if package.locked:
+        raise PackageError(f"{package.name!r} is locked: unlock it before you change it.")
+
+
+def refuse_unknown(deal_ids: Collection[str], deals: Mapping[str, Deal]) -> None:
+    """Raise PackageError that names the deals the run does not have."""
+    unknown = sorted(set(deal_ids) - deals.keys())
+    if unknown:
+        raise PackageError(f"No deal of this workspace has the id {', '.join(unknown)}: check the ids.")
+
+
+def without(package: Package, deal_ids: Collection[str]) -> tuple[str, ...]:
+    """Return the deals of the package but these. Raises PackageError when it does not hold one of them."""
+    taken = frozenset(deal_ids)
+    if missing := taken - set(package.deal_ids):
+        raise PackageError(f"{package.name!r} does not hold {', '.join(sorted(missing))}: reload the page.")
+    return tuple(deal_id for deal_id in package.deal_ids if deal_id not in taken)
+
+
+def with_content(before: Package, after: Package, deals: Mapping[str, Deal], how: str) -> Package:
+    """Return the next version of `before`, with the name, reasoning and deals of `after`.
+
+    It is pending: no decision holds for other content. One that a newer file took the approval from
+    keeps saying so until it is decided on. how: how deals came in that were not there, in words.
+    """
+    undecided = after if before.changed else replace(after, decided_by=None, decided_at=None)
     return replace(
-        recounted(package, changed, deals, deals),
-        version=package.version + 1,
+        recounted(before, undecided, deals, deals),
+        version=before.version + 1,
         edited=True,
         status="pending",
-        decided_by=None,
-        decided_at=None,
+        by_hand=by_hand(before, after.deal_ids, how),
+        overrides=(),
+        approved_content=None,
     )
+
+
+def by_hand(before: Package, deal_ids: Collection[str], how: str) -> dict[str, str]:
+    """Return how deals were put into a package by hand, when it held those of `before` until now."""
+    proposed = set(before.deal_ids) - before.by_hand.keys()
+    return {deal_id: before.by_hand.get(deal_id, how) for deal_id in deal_ids if deal_id not in proposed}
+
+
+def with_newer_deals(
+    package: Package,
+    renewed: Collection[str],
+    gone: Collection[str],
+    former: Mapping[str, Deal],
+    deals: Mapping[str, Deal],
+    who: str,
+) -> Package:
+    """Return what a newer file makes of a package, also of a locked one; the same one when it holds none.
+
+    renewed, gone: ids of deals with other values, and of those the file lacks. former, deals: the deals by
+    id, before and now. Gone deals leave it, and its decision is taken back; one of gone deals alone is
+    rejected, and still names them. An approved one says in `changed` why it must be approved again.
+    """
+    touched = tuple(deal_id for deal_id in package.deal_ids if deal_id in renewed or deal_id in gone)
+    kept = tuple(deal_id for deal_id in package.deal_ids if deal_id not in gone)
+    if not touched:
+        return package
+    if not kept:
+        return replace(_decided(package, "rejected", who), version=package.version + 1)
+    approved = package.status == "approved" or bool(package.changed)
+    after = replace(
+        package,
+        deal_ids=kept,
+        version=package.version + 1,
+        status="pending",
+        decided_by=package.decided_by if approved else None,
+        decided_at=package.decided_at if approved else None,
+        by_hand={deal_id: how for deal_id, how in package.by_hand.items() if deal_id in kept},
+        overrides=(),
+        approved_content=None,
+        changed=tuple(dict.fromkeys((*package.changed, *touched))) if approved else (),
+    )
+    return recounted(package, after, former, deals)
 
 
 def recounted(
@@ -159,48 +256,72 @@ def recounted(
     before: the package as it was, of the deals `former`. after: as it is, of `deals`. A reasoning in
     other words stays. Its claims are checked again.
     """
-    then, now = (
-        [known[deal_id] for deal_id in package.deal_ids if deal_id in known]
-        for package, known in ((before, former), (after, deals))
-    )
-    if now and after.reasoning == before.reasoning == counted_reasoning(then):
+    now = _members(after, deals)
+    if now and after.reasoning == before.reasoning and only_counts(before, former):
         after = replace(after, reasoning=counted_reasoning(now))
     return with_claims(after, deals)
 
 
+def only_counts(package: Package, deals: Mapping[str, Deal]) -> bool:
+    """Whether the reasoning is the one that rules write for these deals."""
+    return package.reasoning == counted_reasoning(_members(package, deals))
+
+
 def with_claims(package: Package, deals: Mapping[str, Deal]) -> Package:
     """Return the package with its words compared with its deals, those that are in `deals`."""
-    members = [deals[deal_id] for deal_id in package.deal_ids if deal_id in deals]
-    return replace(package, claims=check_claims(package.name, package.reasoning, members))
+    claims = check_claims(package.name, package.reasoning, _members(package, deals))
+    return replace(package, claims=claims)
 
 
-def _checked_for_approval(package: Package, edit: Approve, deals: Mapping[str, Deal]) -> Package:
-    """Return the package with its claims as they are now. Raises PackageError when it cannot be released."""
+def _members(package: Package, deals: Mapping[str, Deal]) -> list[Deal]:
+    return [deals[deal_id] for deal_id in package.deal_ids if deal_id in deals]
+
+
+# --- decisions --------------------------------------------------------------------------------
+
+
+def _approved(
+    package: Package,
+    edit: Approve,
+    deals: Mapping[str, Deal],
+    who: str,
+    rules: CheckRules,
+    others: Others | None,
+) -> Package:
+    """Return the package, approved. Raises PackageError when it cannot be released."""
     if gone := [deal_id for deal_id in package.deal_ids if deal_id not in deals]:
         raise PackageError(
             f"{package.name!r} holds deals that are not in the run any more ({', '.join(gone)}): remove them."
         )
-    if package.status == "approved":
+    if package.approval_holds(deals):
         return package
     package = with_claims(package, deals)
-    if package.contradicted and not edit.despite_claims:
-        wrong = next(claim for claim in package.claims if claim.contradicted)
-        raise PackageError(
-            f"{package.name!r} says {wrong.said!r}, and its deals contradict it ({_against(wrong)}): "
-            "change its words or its deals, or approve it despite that."
-        )
-    return package
+    found = open_errors(check_package(package, _members(package, deals), rules, others), ())
+    reason = " ".join((edit.reason or "").split())
+    if found and not reason:
+        raise PackageError(_not_released(package, found))
+    at = _now()
+    return replace(
+        package,
+        version=package.version + 1,
+        status="approved",
+        decided_by=who,
+        decided_at=at,
+        overrides=tuple(Override(item.code, item.key, reason, who, at) for item in found),
+        approved_content=package.content(deals),
+        changed=(),
+    )
 
 
-def _against(claim: Claim) -> str:
-    if not claim.against:
-        return "the count is wrong"
-    more = len(claim.against) - _MOST_NAMED_IDS
-    return ", ".join(claim.against[:_MOST_NAMED_IDS]) + (f" and {more} more" if more > 0 else "")
+def _not_released(package: Package, found: tuple[Finding, ...]) -> str:
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    return (
+        f"{package.name!r} is not approved, because a check found an error{more}: "
+        f"{found[0].sentence.rstrip('.')}; mend it, or approve it with a reason."
+    )
 
 
-def _decide(package: Package, edit: Approve | Reject | Reopen, who: str) -> Package:
-    status: Status = _DECISIONS[type(edit)]
+def _decided(package: Package, status: Status, who: str) -> Package:
     if status == package.status:
         return package
     decided = status != "pending"
@@ -209,8 +330,18 @@ def _decide(package: Package, edit: Approve | Reject | Reopen, who: str) -> Pack
         version=package.version + 1,
         status=status,
         decided_by=who if decided else None,
-        decided_at=datetime.now(UTC).isoformat(timespec="seconds") if decided else None,
+        decided_at=_now() if decided else None,
+        overrides=(),
+        approved_content=None,
+        changed=(),
     )
 
 
-_DECISIONS: dict[type[Edit], Status] = {Approve: "approved", Reject: "rejected", Reopen: "pending"}
+def _with_lock(package: Package, *, locked: bool) -> Package:
+    if package.locked == locked:
+        return package
+    return replace(package, version=package.version + 1, locked=locked)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -17,6 +17,14 @@ SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
 
 
 @dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule of the checks: how bad it is at worst to break it, and what it says in words."""
+
+    severity: Severity
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class Fix:
     """What would mend a finding in one click.
 
@@ -35,7 +43,7 @@ class Finding:
 
     code: name of the rule, one of `checks.RULES`. sentence: the rule and what breaks it, in words.
     deal_ids: the deals it is about, in the order of the package; empty when it is about the words
-        or about all deals alike.
+        or about all deals alike. said: the words it is about, when it is about some.
     """
 
     code: str
@@ -43,11 +51,12 @@ class Finding:
     sentence: str
     deal_ids: tuple[str, ...] = ()
     fixes: tuple[Fix, ...] = ()
+    said: str = ""
 
     @property
     def key(self) -> str:
-        """Names the finding by rule and deals: an override does not hold for other deals."""
-        return content_hash([self.code, sorted(self.deal_ids)])
+        """Names the finding by rule, deals and words: an override does not hold for others."""
+        return content_hash([self.code, sorted(self.deal_ids), self.said])
 
 
 @dataclass(frozen=True, slots=True)

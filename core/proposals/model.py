@@ -149,10 +149,17 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Unpackaged:
-    """A deal of the cluster that no proposal took, and why."""
+    """A deal of the cluster that no proposal took, and why.
+
+    omitted: whether the answer did not mention it at all.
+    proposed: name of a package the answer did put it in, but that was not kept: it had too few deals, or
+        was one too many.
+    """
 
     deal_id: str
     reason: str
+    omitted: bool = False
+    proposed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

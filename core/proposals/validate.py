@@ -22,7 +22,7 @@ from core.proposals.rules import name_of
 from core.settings import MIN_PACKAGE_DEALS
 
 # Part of the key of a kept answer: raise it when the same text would give other proposals.
-VALIDATOR_VERSION = 1
+VALIDATOR_VERSION = 2
 
 _UNNAMED = "Unnamed package"
 _REASONING_LIMIT = 2_000
@@ -33,6 +33,11 @@ _MAX_NAMED_IDS = 5
 _NEAR_SAME = 0.8
 # A cluster that could make two packages, and came back as one, was perhaps not looked at.
 _SPLITTABLE = 2 * MIN_PACKAGE_DEALS
+_NO_PACKAGE = re.compile(
+    r"\W*(?:the\s+)?(?:excluded|exclusions?|left[\s-]?(?:over|out)s?|unpackaged|unassigned|ungrouped|unused|omitted"
+    r"|discarded|not\s+packaged)(?:\s+(?:deals?|items?|ids?|inventory|package))*\W*",
+    re.IGNORECASE,
+)
 
 
 def validate_answer(text: str, aliases: Mapping[str, str], deals: Sequence[Deal]) -> Answer:
@@ -40,6 +45,7 @@ def validate_answer(text: str, aliases: Mapping[str, str], deals: Sequence[Deal]
 
     deals: those deals, in any order. Unknown ids are dropped and counted, packages under three
     deals dissolve, doubles merge, at most twelve packages stay; every correction is an issue.
+    A "package" that lists what was left out is no package: it gives those deals their reason.
     Raises UnusableAnswer when no package is left.
     """
     parsed = parse_answer(text)
@@ -59,7 +65,7 @@ class _Review:
         self._resolve = _Resolver(aliases)
         self._deals = deals
         self._deal_ids = tuple(aliases.values())
-        self._dissolved: dict[str, str] = {}
+        self._left: dict[str, Unpackaged] = {}
         self._sets: set[frozenset[str]] = set()
         self._issues = issues
         self.kept: list[Proposal] = []
@@ -75,27 +81,34 @@ class _Review:
             self._issues.append(
                 f"{title} named {unknown} ids that are not in this cluster; they were dropped."
             )
-        if len(deal_ids) < MIN_PACKAGE_DEALS:
-            reason = f"The model put it in a package of {len(deal_ids)}, under {MIN_PACKAGE_DEALS} deals."
-            self._drop(
-                deal_ids, reason, f"{title} has fewer than {MIN_PACKAGE_DEALS} valid deals and was dropped."
+        if _NO_PACKAGE.fullmatch(said):
+            self._exclude(deal_ids, inert_text(part_of(package, "reasoning"), _REASONING_LIMIT), title)
+        elif len(deal_ids) < MIN_PACKAGE_DEALS:
+            reason = (
+                f"The model put it in {title}, a package of {len(deal_ids)}, under {MIN_PACKAGE_DEALS} deals."
             )
+            issue = f"{title} has fewer than {MIN_PACKAGE_DEALS} valid deals and was dropped."
+            self._drop(deal_ids, said or _UNNAMED, reason, issue)
         elif frozenset(deal_ids) in self._sets:
             self._issues.append(f"{title} repeats another package's deals and was dropped.")
         elif len(self.kept) == _MAX_PACKAGES:
-            reason = f"The model gave more than {_MAX_PACKAGES} packages."
-            self._drop(
-                deal_ids,
-                reason,
-                f"{title} is over the {_MAX_PACKAGES} packages of a cluster and was dropped.",
-            )
+            reason = f"The model put it in {title}, and gave more than {_MAX_PACKAGES} packages."
+            issue = f"{title} is over the {_MAX_PACKAGES} packages of a cluster and was dropped."
+            self._drop(deal_ids, said or _UNNAMED, reason, issue)
         else:
             self._sets.add(frozenset(deal_ids))
             self.kept.append(self._proposal(package, said, deal_ids))
 
-    def _drop(self, deal_ids: Iterable[str], reason: str, issue: str) -> None:
-        self._dissolved |= dict.fromkeys(deal_ids, reason)
+    def _drop(self, deal_ids: Iterable[str], name: str, reason: str, issue: str) -> None:
+        self._left |= {deal_id: Unpackaged(deal_id, reason, proposed=name) for deal_id in deal_ids}
         self._issues.append(issue)
+
+    def _exclude(self, deal_ids: Iterable[str], said: str, title: str) -> None:
+        """Take what a package of left-out deals says as their reason; another package may still hold them."""
+        reason = f"The model left it out: {said}" if said else f"The model listed it under {title}."
+        for deal_id in deal_ids:
+            self._left.setdefault(deal_id, Unpackaged(deal_id, reason))
+        self._issues.append(f"{title} lists deals that were left out; it is no package.")
 
     def _proposal(self, package: Mapping[str, Any], said: str, deal_ids: tuple[str, ...]) -> Proposal:
         members = [self._deals[deal_id] for deal_id in deal_ids]
@@ -122,7 +135,9 @@ class _Review:
         """Return the deals of the cluster that are in no kept package, each with its reason."""
         packaged = {deal_id for proposal in self.kept for deal_id in proposal.deal_ids}
         return tuple(
-            Unpackaged(deal_id, self._dissolved.get(deal_id, "The model left it out of every package."))
+            self._left.get(
+                deal_id, Unpackaged(deal_id, "The model left it out of every package.", omitted=True)
+            )
             for deal_id in self._deal_ids
             if deal_id not in packaged
         )

@@ -3,7 +3,8 @@
 from core.workspace.answers import AnswerVersion
 from core.workspace.calls import CallRecord
 from core.workspace.clusterings import CHANGED_DEAL, MAP, NEW_DEAL, OUTLINE, VECTORS, ClusteringVersion
-from core.workspace.jobs import Job, JobContext, JobRegistry
+from core.workspace.job_book import Job
+from core.workspace.jobs import JobContext, JobRegistry
 from core.workspace.proposing import make_names_unique, proposal_groups, propose_packages, unanswered
 from core.workspace.store import DealUpdate, RunSummary, Workspace
 from core.workspace.tasks import build_clusters, measure_clusters, place_deals

@@ -109,6 +109,18 @@ class AnswerBook(CallLog):
                     decided[item["cluster_id"]] = item.get("asking") or 0
             return tuple(cluster_id for cluster_id, asking in rows if asking > decided.get(cluster_id, 0))
 
+    def answered_since(self, run_id: str, moment: str) -> frozenset[str]:
+        """Return the ids of clusters that were answered at a moment or later (UTC, ISO 8601, seconds)."""
+        with self._reading() as session:
+            done = session.scalars(
+                select(OutcomeRow.cluster_id).where(
+                    OutcomeRow.run_id == run_id,
+                    OutcomeRow.created_at >= moment,
+                    OutcomeRow.outcome["status"].as_string() == "done",
+                )
+            )
+            return frozenset(done)
+
     def answers(self, run_id: str, cluster_id: str) -> tuple[AnswerVersion, ...]:
         """Return every answer with proposals that a cluster has or had, newest first."""
         with self._reading() as session:

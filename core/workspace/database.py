@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import Engine, select, update
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import URL, Connection, Engine, make_url, select, update
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from core.deals import Deal
-from core.errors import WorkspaceError
+from core.errors import WorkspaceDamaged, WorkspaceError
 from core.packages import Package
 from core.workspace import clusterings
-from core.workspace.schema import Base, DealRow, EventRow, RunRow, open_engine
+from core.workspace.backup import AutomaticBackups, backup, backups_of, part_in
+from core.workspace.migrations import HEAD, is_newer, upgrade, version_of
+from core.workspace.schema import APPLICATION_ID, DealRow, EventRow, RunRow, open_engine
+from core.workspace.sqlite_file import address_of, examine, file_of, is_damage, sync
 
 # Until people sign in, the one person at this machine decides.
 ANALYST = "analyst"
 
 
 class Database:
-    """One database, opened; its tables are made when they are missing.
+    """One database, opened; its tables are made, or brought up to this version, when they are not.
 
-    url: SQLAlchemy URL; the folder of a SQLite file is made when it is missing.
-    Raises WorkspaceError when the database cannot be opened or used.
+    url: SQLAlchemy URL; the folder of a SQLite file is made when it is missing, and a file there is
+    checked before it is used, and copied before its tables are changed. Raises WorkspaceError when
+    the database cannot be opened or used or is of a newer version, WorkspaceDamaged when the file is
+    damaged; it is then left as it is.
     """
 
     def __init__(self, url: str) -> None:
@@ -36,20 +41,37 @@ class Database:
             raise WorkspaceError(
                 "The address of the workspace is no database URL: check DEALWEAVER_DATABASE_URL."
             ) from None
+        self._file = file_of(location)
+        self._backups = AutomaticBackups(self._file)
+        is_new = self._file is not None and not self._file.exists()
         try:
-            if location.drivername.startswith("sqlite") and location.database not in {None, "", ":memory:"}:
-                Path(str(location.database)).parent.mkdir(parents=True, exist_ok=True)
-            self._engine = open_engine(url)
+            if self._file is not None:
+                _prepare(self._file)
+            self._engine = open_engine(location)
             self._writing: Engine = self._engine.execution_options(writer=True)
-            Base.metadata.create_all(self._writing)
-        except (SQLAlchemyError, OSError, ImportError) as error:  # ImportError: a driver is missing
-            raise WorkspaceError(
-                f"The workspace {location.render_as_string(hide_password=True)} cannot be opened "
-                f"({_cause(error)}): check DEALWEAVER_HOME and the rights of its folder."
-            ) from error
+            self._bring_up_to_date(location)
+        except (SQLAlchemyError, sqlite3.Error, OSError, ImportError) as error:
+            raise WorkspaceError(_cannot_open(location, error)) from error
+        if not is_new:
+            self._backups.at_start()
+
+    def _bring_up_to_date(self, location: URL) -> None:
+        try:
+            with self._engine.connect() as connection:
+                version = version_of(connection)
+            _refuse_newer(location, version)
+            if version == HEAD:
+                return
+            if self._file is not None:
+                backup(location)
+            take_steps(self._engine)
+        except BaseException:
+            self._engine.dispose()
+            raise
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Give the connections back, after the copy that is being made."""
+        self._backups.close()
         self._engine.dispose()
 
     @contextmanager
@@ -68,9 +90,91 @@ class Database:
             with Session(engine, expire_on_commit=False) as session, session.begin():
                 yield session
         except SQLAlchemyError as error:
+            if self._file is not None and is_damage(getattr(error, "orig", None)):
+                raise WorkspaceDamaged(self._file, _cause(error), backups_of(self._file)) from error
             raise WorkspaceError(
                 f"The workspace could not be {what} ({_cause(error)}): try again."
             ) from error
+
+    def _note_approvals(self, count: int) -> None:
+        """Count approvals that were saved; from time to time a copy is made in the background."""
+        self._backups.note_approvals(count)
+
+
+# --- opening ----------------------------------------------------------------------------------
+
+
+def _prepare(file: Path) -> None:
+    """Make the file when there is none; refuse one that is damaged, foreign or newer, unchanged."""
+    if not file.exists():
+        _make(file)
+    elif file.is_file():
+        found = examine(file)
+        if found.problem:
+            raise WorkspaceDamaged(file, found.problem, backups_of(file))
+        if found.foreign:
+            raise WorkspaceError(
+                f"{file} is a database of another program: check DEALWEAVER_HOME and DEALWEAVER_DATABASE_URL."
+            )
+        _refuse_newer(address_of(file), found.version)
+
+
+def _make(file: Path) -> None:
+    """Make an empty workspace aside and move it into place, so that an empty file is always a damaged one."""
+    with part_in(file.parent) as part:
+        engine = open_engine(address_of(part))
+        try:
+            take_steps(engine)
+        finally:
+            engine.dispose()
+        sync(part)
+        try:
+            file.hardlink_to(part)
+        except FileExistsError:  # another program was first
+            return
+        except OSError:  # some disks have no links
+            part.replace(file)
+    sync(file.parent)
+
+
+def take_steps(engine: Engine) -> None:
+    """Bring the tables up to this version in one transaction; of two programs, the second finds it done."""
+    options = engine.execution_options(writer=True, migrating=True)
+    with options.connect() as connection:
+        with connection.begin():
+            upgrade(connection)
+            if connection.dialect.name == "sqlite":
+                _sign(connection)
+        connection.invalidate()  # it does not look after foreign keys
+
+
+def _sign(connection: Connection) -> None:
+    """Write into a SQLite file what it is, after a last look at the rows that refer to others."""
+    lost = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+    if lost is not None:
+        raise IntegrityError(None, None, Exception(f"a row of {lost[0]} belongs to a row that is gone"))
+    connection.exec_driver_sql(f"PRAGMA application_id={APPLICATION_ID}")
+    connection.exec_driver_sql(f"PRAGMA user_version={int(HEAD)}")
+
+
+def _refuse_newer(location: URL, version: str | None) -> None:
+    if is_newer(version):
+        name = location.render_as_string(hide_password=True)
+        raise WorkspaceError(
+            f"The workspace {name} was written by a newer version of Dealweaver (tables {version}, this one "
+            f"knows {HEAD}) and was left as it is: update Dealweaver, or choose another workspace with "
+            "DEALWEAVER_HOME."
+        )
+
+
+def _cannot_open(location: URL, error: Exception) -> str:
+    remedy = "check DEALWEAVER_HOME and the rights of its folder"
+    if location.get_backend_name() == "postgresql":
+        remedy = "check DEALWEAVER_DATABASE_URL, and that the server runs"
+    if isinstance(error, ImportError):
+        remedy = "install its driver (for PostgreSQL: pip install 'dealweaver[postgres]'), or " + remedy
+    name = location.render_as_string(hide_password=True)
+    return f"The workspace {name} cannot be opened ({_cause(error)}): {remedy}."
 
 
 def _cause(error: Exception) -> str:

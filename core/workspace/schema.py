@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import JSON, Engine, ForeignKey, LargeBinary, String, UniqueConstraint, create_engine, event
+from sqlalchemy import (
+    JSON,
+    URL,
+    Engine,
+    ForeignKey,
+    LargeBinary,
+    String,
+    UniqueConstraint,
+    create_engine,
+    event,
+    make_url,
+)
 from sqlalchemy.engine import Connection
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.pool import ConnectionPoolEntry
+
+# "Deal": tells the file of a workspace from other SQLite files, and is the lock of writers on a server.
+APPLICATION_ID = 0x4465616C
 
 
 class Base(DeclarativeBase):
@@ -65,13 +80,17 @@ class ClusteringRow(Base):
 
 
 class ArrayRow(Base):
-    """Numbers of a run as float32; vectors and map have one row for each deal, in deal order."""
+    """Numbers of a run as float32; vectors and map have one row for each deal, in deal order.
+
+    made_by: the model the vectors are of, see `Encoder.name`; None when nobody noted it.
+    """
 
     __tablename__ = "arrays"
     run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
     kind: Mapped[str] = mapped_column(primary_key=True)
     columns: Mapped[int]
     data: Mapped[bytes] = mapped_column(LargeBinary)
+    made_by: Mapped[str | None]
 
 
 class OutcomeRow(Base):
@@ -152,7 +171,7 @@ class TemplateRow(Base):
 
 
 class PackageRow(Base):
-    """One package; `replaced` marks a suggestion that a newer one took the place of."""
+    """One package; `replaced` marks one that does not stand any more: a newer one took its place."""
 
     __tablename__ = "packages"
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
@@ -165,7 +184,12 @@ class PackageRow(Base):
 
 
 class EventRow(Base):
-    """The audit trail: append-only, written in the same transaction as what it tells."""
+    """The audit trail: append-only, written in the same transaction as what it tells.
+
+    kind: what made a package what it is after the event, one of `package_rows.Kind`; those events in
+    order give the packages that stand. None = the event is about no package, or older than this
+    column. step_id: the step of an analyst it belongs to. position: the package's place.
+    """
 
     __tablename__ = "events"
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
@@ -176,6 +200,58 @@ class EventRow(Base):
     package_id: Mapped[str | None]
     before: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     after: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    step_id: Mapped[int | None] = mapped_column(index=True)
+    kind: Mapped[str | None]
+    position: Mapped[int | None]
+
+
+class StepRow(Base):
+    """One command of an analyst about packages; its changes are the events that name it.
+
+    state: done; undone = taken back, and can be made again; dropped = taken back for good.
+    """
+
+    __tablename__ = "steps"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), index=True)
+    at: Mapped[str]
+    who: Mapped[str]
+    what: Mapped[str]
+    state: Mapped[str]
+    # An id never comes back: the order of ids is the order of steps.
+    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012  (read by SQLAlchemy)
+
+
+class JobRow(Base):
+    """Long work on a run, and the process that does it; times are seconds since the epoch.
+
+    state: one of `job_book.State`; while it is queued or running, `owner` is believed to live until
+    `lease_until_s`. cancel_asked: some process was asked to stop it. seen: it ended, and need not be
+    shown any more.
+    """
+
+    __tablename__ = "jobs"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), index=True)
+    kind: Mapped[str]
+    title: Mapped[str]
+    params: Mapped[dict[str, Any]]
+    state: Mapped[str] = mapped_column(index=True)
+    owner: Mapped[str]
+    lease_until_s: Mapped[float]
+    cancel_asked: Mapped[bool] = mapped_column(default=False)
+    seen: Mapped[bool] = mapped_column(default=False)
+    stage: Mapped[str] = mapped_column(default="")
+    done: Mapped[int] = mapped_column(default=0)
+    total: Mapped[int] = mapped_column(default=0)
+    queued_s: Mapped[float]
+    started_s: Mapped[float] = mapped_column(default=0.0)
+    stage_started_s: Mapped[float] = mapped_column(default=0.0)
+    progressed_s: Mapped[float] = mapped_column(default=0.0)
+    ended_s: Mapped[float | None]
+    error: Mapped[str | None]
+    note: Mapped[str | None]
+    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012  (read by SQLAlchemy)
 
 
 class PreferenceRow(Base):
@@ -186,16 +262,19 @@ class PreferenceRow(Base):
     value: Mapped[str]
 
 
-def open_engine(url: str) -> Engine:
+def open_engine(url: str | URL) -> Engine:
     """Return an engine whose writers wait for each other instead of losing updates.
 
-    On SQLite: write-ahead log, full synchronisation (a confirmed write survives a power cut),
-    and writers that take their lock at the start of the transaction (`execution_options(writer=True)`).
+    `execution_options(writer=True)`: the transaction takes the one lock of writers when it begins, so
+    it changes what it has read, and waits for it for 30 seconds at most. Others see one state of the
+    database while they read.
+    On SQLite: write-ahead log, full synchronisation (a confirmed write survives a power cut).
+    `execution_options(migrating=True)`: tables that others refer to can be made anew.
     """
-    engine = create_engine(url)
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _configure_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
+    kind = make_url(url).get_backend_name()
+    engine = create_engine(url, **_OPTIONS.get(kind, {}))
+    for name, listener in _LISTENERS.get(kind, {}).items():
+        event.listen(engine, name, listener)
     return engine
 
 
@@ -211,5 +290,36 @@ def _configure_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> No
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    writer = connection.get_execution_options().get("writer", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writer else "BEGIN")
+    options = connection.get_execution_options()
+    if options.get("migrating"):
+        # Else dropping the old one of a table that was made anew would delete the rows of all others.
+        connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("writer") else "BEGIN")
+
+
+def _configure_postgresql(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    cursor = connection.cursor()
+    # The last one frees the lock of a writer whose program hangs.
+    for setting in ("lock_timeout='30s'", "idle_in_transaction_session_timeout='5min'"):
+        cursor.execute(f"SET {setting}")
+    cursor.close()
+    connection.commit()
+
+
+def _begin_postgresql(connection: Connection) -> None:
+    writer = connection.get_execution_options().get("writer")
+    connection.exec_driver_sql(
+        # Every statement after the lock sees what the writers before have saved.
+        f"SELECT pg_advisory_xact_lock({APPLICATION_ID})"
+        if writer
+        else "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"
+    )
+
+
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "postgresql": {"pool_pre_ping": True, "connect_args": {"connect_timeout": 10}}
+}
+_LISTENERS: dict[str, dict[str, Callable[..., None]]] = {
+    "sqlite": {"connect": _configure_sqlite, "begin": _begin_sqlite},
+    "postgresql": {"connect": _configure_postgresql, "begin": _begin_postgresql},
+}

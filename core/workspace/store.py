@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,19 +23,16 @@ from core.clustering.edits import ClusterEdit, apply_cluster_edit
 from core.clustering.quality import Quality
 from core.deals import Deal, Delta, ImportResult, compare_deals
 from core.errors import WorkspaceError
-from core.packages import AddDeals, Edit, Package, Rename, apply_edit, with_claims
-from core.packages.model import new_package_id
 from core.workspace import clusterings, package_rows
-from core.workspace.answers import AnswerBook, forget_outcomes
+from core.workspace.answers import forget_outcomes
 from core.workspace.clusterings import ClusteringVersion
 from core.workspace.database import ANALYST, check_loads, get_run, log_event, now, read_deals
-from core.workspace.schema import ArrayRow, DealRow, EventRow, PackageRow, PreferenceRow, RunRow
+from core.workspace.export_log import EXPORT, ExportBook
+from core.workspace.job_book import JobBook
+from core.workspace.reviews import ReviewBook
+from core.workspace.schema import ArrayRow, DealRow, EventRow, PreferenceRow, RunRow
 
 FloatArray = npt.NDArray[np.float32]
-
-_EXPORT = "Export"
-# SQLite takes 32,766 values in one statement.
-_IDS_AT_ONCE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +68,7 @@ class DealUpdate:
     affected: tuple[str, ...]
 
 
-class Workspace(AnswerBook):
+class Workspace(ReviewBook, JobBook, ExportBook):
     """Runs, deals, clusters, proposals, packages and decisions.
 
     url: SQLAlchemy URL; the folder of a SQLite file is made when it is missing.
@@ -107,7 +105,8 @@ class Workspace(AnswerBook):
         ones are left over until they are placed; gone ones leave their clusters, whose ids stay. A
         package that an analyst edited or decided on stays; when one of its deals changed or is
         gone, its decision is taken back, and gone deals leave it (a package of gone deals alone is
-        rejected). The audit trail tells each. Raises WorkspaceError when there is no such run.
+        rejected). One that was approved names those deals in `Package.changed`. The audit trail tells
+        each. Raises WorkspaceError when there is no such run.
         """
         with self._saving() as session:
             row = get_run(session, run_id)
@@ -121,25 +120,24 @@ class Workspace(AnswerBook):
             renewed = changed | set(delta.new)
             current = [*kept, *newer.values()]
             former, present = ({deal.deal_id: deal for deal in deals} for deals in (old, current))
-            affected = [
-                name
-                for item in package_rows.standing(session, run_id)
-                if (name := package_rows.take_back(session, item, renewed, gone, former, present, who))
-                is not None
-            ]
+            affected = package_rows.take_back(session, run_id, renewed, gone, former, present, who)
             forget_outcomes(session, run_id, renewed | gone)
             session.execute(delete(DealRow).where(DealRow.run_id == run_id))
             _put_deals(session, run_id, current)
             row.filename = filename
-            row.report = {**result.to_report(), "loads": clusterings.loads_of(row) + 1}
+            row.report = {
+                **result.to_report(),
+                "loads": clusterings.loads_of(row) + 1,
+                "floor_is_lowest_risk": _floor_switch(row.report, result, replace=replace),
+            }
             what = f"{'Replace the deals by' if replace else 'Add'} {filename}"
             moves = clusterings.Moves.between(
                 (deal.deal_id for deal in old), (deal.deal_id for deal in current), changed
             )
             clusterings.bring_over(session, row, moves, what, now())
             counts = f"{len(delta.new)} new, {len(changed)} changed, {len(gone)} gone"
-            log_event(session, run_id, f"{what}: {counts}", who=who)
-        return DealUpdate(delta, tuple(affected))
+            package_rows.log_file(session, run_id, f"{what}: {counts}", who)
+        return DealUpdate(delta, affected)
 
     def runs(self) -> list[RunSummary]:
         """Return all runs, newest first."""
@@ -174,7 +172,8 @@ class Workspace(AnswerBook):
     def _summary(self, session: Session, run_id: str) -> RunSummary:
         row = get_run(session, run_id)
         deals = session.scalar(select(func.count()).where(DealRow.run_id == run_id)) or 0
-        packages = [package_rows.package_of(item) for item in package_rows.current(session, run_id)]
+        packages = package_rows.current(session, run_id, self._clusters)
+        statuses = Counter(package["status"] for package in packages)
         return RunSummary(
             id=row.id,
             name=row.name,
@@ -184,12 +183,12 @@ class Workspace(AnswerBook):
             deals=deals,
             clusters=len(row.clustering["clusters"]) if row.clustering else None,
             packages=len(packages),
-            approved=sum(package.status == "approved" for package in packages),
-            pending=sum(package.status == "pending" for package in packages),
+            approved=statuses["approved"],
+            pending=statuses["pending"],
             loads=clusterings.loads_of(row),
             exported=bool(
                 session.scalar(
-                    select(func.count()).where(EventRow.run_id == run_id, EventRow.what.startswith(_EXPORT))
+                    select(func.count()).where(EventRow.run_id == run_id, EventRow.what.startswith(EXPORT))
                 )
             ),
         )
@@ -209,21 +208,35 @@ class Workspace(AnswerBook):
 
     # --- vectors and map ----------------------------------------------------------------------
 
-    def save_array(self, run_id: str, kind: str, rows: FloatArray, *, loads: int | None = None) -> None:
+    def save_array(
+        self,
+        run_id: str,
+        kind: str,
+        rows: FloatArray,
+        *,
+        loads: int | None = None,
+        made_by: str | None = None,
+    ) -> None:
         """Keep (n, d) float32; kind names what it is, one of those of `clusterings`.
 
-        Vectors and map have one row for each deal, in deal order.
+        Vectors and map have one row for each deal, in deal order. made_by: name of the vectors' model;
+        what was drawn from vectors of another one goes with them.
         loads: `RunSummary.loads` when the deals were read. Raises WorkspaceError when another file
         came into the run since: the rows would belong to other deals.
         """
         with self._saving() as session:
             check_loads(get_run(session, run_id), loads)
+            if kind == clusterings.VECTORS:
+                of_others = ArrayRow.made_by.is_not(None), ArrayRow.made_by.is_distinct_from(made_by)
+                if session.scalar(select(ArrayRow.kind).where(ArrayRow.run_id == run_id, *of_others)):
+                    session.execute(delete(ArrayRow).where(ArrayRow.run_id == run_id))
             session.merge(
                 ArrayRow(
                     run_id=run_id,
                     kind=kind,
                     columns=rows.shape[1],
                     data=np.ascontiguousarray(rows, dtype=np.float32).tobytes(),
+                    made_by=made_by,
                 )
             )
 
@@ -234,6 +247,12 @@ class Workspace(AnswerBook):
         """
         with self._reading() as session:
             return _read_array(session, run_id, kind)
+
+    def made_by(self, run_id: str) -> str | None:
+        """Return the name of the model that the run's vectors are of, None when nobody noted it."""
+        with self._reading() as session:
+            own = ArrayRow.run_id == run_id, ArrayRow.kind == clusterings.VECTORS
+            return session.scalar(select(ArrayRow.made_by).where(*own))
 
     # --- clusters -----------------------------------------------------------------------------
 
@@ -362,91 +381,15 @@ class Workspace(AnswerBook):
         clusterings.put(session, row, clustering, quality, what, now())
         log_event(session, row.id, words or what, who=who)
 
-    # --- packages -----------------------------------------------------------------------------
-
-    def packages(self, run_id: str) -> tuple[Package, ...]:
-        """Return the packages of a run in the order they came."""
-        with self._reading() as session:
-            return tuple(package_rows.package_of(row) for row in package_rows.current(session, run_id))
-
-    def add_package(self, run_id: str, name: str, deal_ids: Sequence[str], who: str = ANALYST) -> Package:
-        """Make a package by hand.
-
-        Raises WorkspaceError without a name or with unknown deals, PackageError for an overlong name.
-        """
-        if not name.strip() or not deal_ids:
-            raise WorkspaceError("A package needs a name and at least one deal.")
-        with self._saving() as session:
-            deals = _deals_named(session, run_id, deal_ids)
-            unknown = sorted(set(deal_ids) - deals.keys())
-            if unknown:
-                raise WorkspaceError(f"No deal of this workspace has the id {', '.join(unknown)}.")
-            blank = Package(
-                id=new_package_id(),
-                name=name,
-                deal_ids=tuple(dict.fromkeys(deal_ids)),
-                reasoning="",
-                source="Analyst",
-                edited=True,
-            )
-            package = with_claims(Rename(name).apply(blank), deals)  # one rule for names, whoever writes them
-            package_rows.add(session, run_id, package)
-            log_event(session, run_id, f"Make {package.name!r} by hand", who=who, after=package)
-            return package
-
-    def edit_packages(
-        self, run_id: str, versions: Mapping[str, int], edits: Iterable[Edit], who: str = ANALYST
-    ) -> tuple[Package, ...]:
-        """Apply edits to packages, all or none, and return their new versions.
-
-        versions: package id -> the version the edit was made from. Raises WorkspaceError when
-        a package has changed since, PackageError when an edit is not allowed.
-        """
-        edits = tuple(edits)
-        with self._saving() as session:
-            rows = {row.id: row for row in package_rows.current(session, run_id) if row.id in versions}
-            named = {deal_id for row in rows.values() for deal_id in row.package["deal_ids"]}
-            named |= {deal_id for edit in edits if isinstance(edit, AddDeals) for deal_id in edit.deal_ids}
-            deals = _deals_named(session, run_id, named)
-            return tuple(
-                _edit_one(session, rows.get(package_id), version, edits, deals, who)
-                for package_id, version in versions.items()
-            )
-
-    def renew_suggestions(self, run_id: str, renewed: Mapping[str, Package]) -> int:
-        """Put other suggestions in the places of untouched ones, by their ids; return how many.
-
-        Those that an analyst edited or decided on meanwhile stay. A page drawn before cannot decide
-        on what it does not show: the new ones have ids of their own.
-        """
-        with self._saving() as session:
-            places = [
-                row
-                for row in package_rows.current(session, run_id)
-                if row.id in renewed and package_rows.is_untouched(row)
-            ]
-            for row in places:
-                before, row.replaced = package_rows.package_of(row), True
-                fresh = dataclasses.replace(renewed[row.id], id=new_package_id())
-                package_rows.add(session, run_id, fresh, row.position)
-                what = f"Tell {fresh.name!r} from another package of its name"
-                log_event(session, run_id, what, who=fresh.source, before=before, after=fresh)
-        return len(places)
-
-    # --- audit, exports, preferences ----------------------------------------------------------
-
-    def log_export(self, run_id: str, packages: int, filename: str, who: str = ANALYST) -> None:
-        """Write an export into the audit trail."""
-        with self._saving() as session:
-            log_event(session, run_id, f"{_EXPORT} {packages} packages as {filename}", who=who)
+    # --- audit, preferences -------------------------------------------------------------------
 
     def events(self, run_id: str) -> list[dict[str, Any]]:
         """Return the audit trail, oldest first."""
+        # Without the packages before and after: a page reads the trail at every click.
+        told = select(EventRow.at, EventRow.who, EventRow.what, EventRow.package_id)
         with self._reading() as session:
-            rows = session.scalars(select(EventRow).where(EventRow.run_id == run_id).order_by(EventRow.id))
-            return [
-                {"at": row.at, "who": row.who, "what": row.what, "package_id": row.package_id} for row in rows
-            ]
+            rows = session.execute(told.where(EventRow.run_id == run_id).order_by(EventRow.id)).mappings()
+            return [dict(row) for row in rows]
 
     def preference(self, name: str, default: str) -> str:
         """Return a setting that was changed on the screen, else the default."""
@@ -460,6 +403,18 @@ class Workspace(AnswerBook):
             session.execute(delete(PreferenceRow).where(PreferenceRow.name == name))
             if value is not None:
                 session.add(PreferenceRow(name=name, value=value))
+
+
+def _floor_switch(former: Mapping[str, Any], result: ImportResult, *, replace: bool) -> bool:
+    """Return whether "Floor" means the lowest risk in the deals of a run after a newer file.
+
+    Files that say nothing about Floor do not count; where two disagree, it keeps its usual meaning.
+    """
+    files = [(result.has_floor_rating, result.floor_is_lowest_risk)]
+    if not replace:
+        files.append((former.get("has_floor_rating", False), former.get("floor_is_lowest_risk", False)))
+    said = [switch for rated, switch in files if rated]
+    return bool(said) and all(said)
 
 
 def _check_newest(session: Session, run_id: str, since: int | None) -> None:
@@ -492,38 +447,3 @@ def _put_deals(session: Session, run_id: str, deals: Iterable[Deal]) -> None:
         DealRow(run_id=run_id, position=position, deal_id=deal.deal_id, record=deal.to_dict())
         for position, deal in enumerate(deals)
     )
-
-
-def _deals_named(session: Session, run_id: str, deal_ids: Iterable[str]) -> dict[str, Deal]:
-    """Return those of the deals that the run has, by id."""
-    wanted, found = list(set(deal_ids)), {}
-    for start in range(0, len(wanted), _IDS_AT_ONCE):
-        some = DealRow.deal_id.in_(wanted[start : start + _IDS_AT_ONCE])
-        for record in session.scalars(select(DealRow.record).where(DealRow.run_id == run_id, some)):
-            deal = Deal.from_dict(record)
-            found[deal.deal_id] = deal
-    return found
-
-
-def _edit_one(
-    session: Session,
-    row: PackageRow | None,
-    version: int,
-    edits: Iterable[Edit],
-    deals: Mapping[str, Deal],
-    who: str,
-) -> Package:
-    if row is None:
-        raise WorkspaceError("The package is not there any more: reload the page.")
-    if row.version != version:
-        raise WorkspaceError(
-            f"{row.package['name']!r} was changed meanwhile (version {row.version}, yours {version}): "
-            "reload the page and make your change again."
-        )
-    package = package_rows.package_of(row)
-    for edit in edits:
-        before, package = package, apply_edit(package, edit, deals=deals, who=who)
-        if package != before:
-            log_event(session, row.run_id, str(edit), who=who, before=before, after=package)
-    row.package, row.version = package.to_dict(), package.version
-    return package

@@ -24,6 +24,7 @@ __all__ = [
     "OUTLINE",
     "VECTORS",
     "build_clusters",
+    "embed_run",
     "measure_clusters",
     "place_deals",
 ]
@@ -63,6 +64,16 @@ def build_clusters(
     workspace.save_clustering(run_id, clustering, loads=loads, quality=quality, since=since)
     left = len(clustering.left_over)
     return f"{len(clustering.clusters)} clusters from {len(deals)} deals, {left} left over."
+
+
+def embed_run(workspace: Workspace, run_id: str, load_encoder: Callable[[], Encoder], job: JobContext) -> str:
+    """Embed the deals of a run that have no vector yet, and nothing else; return a sentence about it.
+
+    Clusters and map stay as they are. Raises WorkspaceError when another file came into the run meanwhile.
+    """
+    loads, deals = workspace.run(run_id).loads, workspace.deals(run_id)
+    _vectors(workspace, run_id, deals, loads, load_encoder, job)
+    return f"All {len(deals)} deals are embedded."
 
 
 def place_deals(
@@ -126,25 +137,28 @@ def _vectors(
     load_encoder: Callable[[], Encoder],
     job: JobContext,
 ) -> FloatArray:
-    """Return the vectors of all deals; those that are missing are embedded and kept."""
-    kept = workspace.array(run_id, VECTORS)
+    """Return the vectors of all deals; those that are missing, or of another model, are made and kept."""
+    kept, made_by = workspace.array(run_id, VECTORS), workspace.made_by(run_id)
     known = known_rows(kept, len(deals))
-    if kept is not None and known.all():
+    if kept is not None and known.all() and made_by is None:  # older than the names of models
         return kept
     job.stage("Loading the embedding model")
     encoder = load_encoder()
+    if made_by not in {None, encoder.name}:
+        known[:] = False
+    if kept is not None and known.all():
+        return kept
     job.stage("Embedding", len(deals) - int(known.sum()))
     missing = [deal for deal, has in zip(deals, known, strict=True) if not has]
     fresh = embed_deals(missing, encoder, job.progress)
     if kept is not None and known.any() and kept.shape[1] != fresh.shape[1]:
-        # Another model was set meanwhile: its vectors do not compare with the kept ones.
         known[:] = False
         fresh = embed_deals(deals, encoder, job.progress)
     vectors = np.empty((len(deals), fresh.shape[1]), dtype=np.float32)
     vectors[~known] = fresh
     if kept is not None and known.any():
         vectors[known] = kept[known]
-    workspace.save_array(run_id, VECTORS, vectors, loads=loads)
+    workspace.save_array(run_id, VECTORS, vectors, loads=loads, made_by=encoder.name)
     return vectors
 
 

@@ -50,6 +50,14 @@ def test_sizes_add_up_and_keep_to_their_bounds(deals):
         assert max(sizes) <= 60
 
 
+def test_a_lower_share_of_small_themes_makes_fewer_and_larger_ones():
+    counts = [
+        [len(theme_sizes(random.Random(seed), 830, small)) for seed in range(20)] for small in (1, 0.5, 0)
+    ]
+    assert sum(counts[0]) > sum(counts[1]) > sum(counts[2])
+    assert set(counts[2]) == {14}
+
+
 def test_the_same_seed_gives_the_same_deals_and_another_seed_others():
     assert planted_deals(120, 1) == planted_deals(120, 1)
     assert planted_deals(120, 1) != planted_deals(120, 2)
@@ -58,7 +66,7 @@ def test_the_same_seed_gives_the_same_deals_and_another_seed_others():
 def test_a_larger_set_has_unique_ids_and_no_two_equal_themes():
     planted = planted_deals(10_000, 1)
     assert len({deal.deal_id for deal in planted.deals}) == 10_000
-    assert len({theme for belongs in planted.themes for theme in belongs}) > 300
+    assert len({theme for belongs in planted.themes for theme in belongs}) > 250
 
 
 def test_deals_come_in_an_order_that_says_nothing(planted):

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 from core.packages import Package, package_from_proposal
+from core.packages.findings import Override
 from core.packages.model import STATUSES, new_package_id
 from core.proposals import Claim, Proposal
 
@@ -45,9 +46,22 @@ def test_plain_values_survive_json_and_rebuild_the_package():
     assert Package.from_dict(saved).contradicted
 
 
-def test_package_saved_before_there_were_claims_has_none():
+def test_plain_values_keep_what_an_analyst_did_to_the_package():
+    package = replace(
+        package_from_proposal(PROPOSAL, source="rules", cluster_id="c"),
+        locked=True,
+        by_hand={"12": "Added by Ada."},
+        overrides=(Override("KIDS_POLITICAL", "0f", "Checked by hand.", "Ada", "2026-03-01T00:00:00+00:00"),),
+        approved_content="0123456789abcdef",
+        changed=("007",),
+    )
+    assert Package.from_dict(json.loads(json.dumps(package.to_dict()))) == package
+
+
+def test_package_saved_before_there_were_claims_and_locks_has_none():
     package = package_from_proposal(PROPOSAL, source="rules", cluster_id="c")
-    saved = {name: value for name, value in package.to_dict().items() if name not in {"flags", "claims"}}
+    newer = {"flags", "claims", "locked", "by_hand", "overrides", "approved_content", "changed"}
+    saved = {name: value for name, value in package.to_dict().items() if name not in newer}
     assert Package.from_dict(saved) == package
     assert not package.contradicted
 

@@ -13,7 +13,7 @@ PROPOSALS = (
     Proposal("Kids CTV", ("a", "b", "c"), "For families.", ("near_same",), (CLAIM,)),
     Proposal("News Video", ("d", "e", "f"), "For readers."),
 )
-REST = (Unpackaged("g", "It fits nowhere."),)
+REST = (Unpackaged("g", "It fits nowhere.", omitted=True, proposed="Small"),)
 
 
 def answer() -> Answer:
@@ -54,6 +54,12 @@ def test_value_comes_back_whole_from_json(value: Answer | Outcome) -> None:
     assert back == value
     assert back.latency_s == value.latency_s
     assert hash(back) == hash(value)
+
+
+def test_deal_left_out_before_there_were_marks_counts_as_left_out_with_a_reason() -> None:
+    saved = through_json(outcome())
+    saved["unpackaged"] = [{"deal_id": "g", "reason": "It fits nowhere."}]
+    assert Outcome.from_dict(saved).unpackaged == (Unpackaged("g", "It fits nowhere."),)
 
 
 def test_outcome_saved_before_a_field_existed_takes_its_default() -> None:

@@ -124,8 +124,9 @@ def test_package_under_three_deals_dissolves_and_its_deals_say_why() -> None:
     answer = validated(text, ALIASES)
     assert content(answer) == CONTENT
     assert {u.deal_id: u.reason for u in answer.unpackaged} == dict.fromkeys(
-        ("real-11", "real-12"), "The model put it in a package of 2, under 3 deals."
+        ("real-11", "real-12"), "The model put it in 'Pair', a package of 2, under 3 deals."
     )
+    assert {(u.proposed, u.omitted) for u in answer.unpackaged} == {("Pair", False)}
     assert answer.issues == (
         "'Pair' has fewer than 3 valid deals and was dropped.",
         "'Known Pair' has fewer than 3 valid deals and was dropped.",
@@ -137,6 +138,30 @@ def test_forgotten_deals_are_listed() -> None:
     assert {u.deal_id: u.reason for u in answer.unpackaged} == dict.fromkeys(
         ("real-11", "real-12"), "The model left it out of every package."
     )
+    assert all(u.omitted and u.proposed is None for u in answer.unpackaged)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Excluded Deals", "excluded", "Left-over deals", "Unassigned Deals Package", "The Omitted Deals:"],
+)
+def test_package_of_left_out_deals_is_no_package_and_gives_them_their_reason(name: str) -> None:
+    left = {"package_name": name, "deal_ids": ["D10", "D11", "D12"], "reasoning": "Below the floor."}
+    answer = validated([*THREE, left])
+    assert content(answer) == CONTENT
+    assert {(u.deal_id, u.reason, u.omitted, u.proposed) for u in answer.unpackaged} == {
+        (deal_id, "The model left it out: Below the floor.", False, None)
+        for deal_id in ("real-11", "real-12")
+    }
+    assert answer.issues == (f"{name!r} lists deals that were left out; it is no package.",)
+    assert_every_deal_once(answer, ALIASES)
+
+
+@pytest.mark.parametrize(
+    "name", ["Excluded Sports Package", "Unused Premium Inventory of CTV", "Leftfield Sports"]
+)
+def test_package_whose_name_only_sounds_left_out_is_kept(name: str) -> None:
+    assert [p.name for p in validated([package(name, 1, 2, 3)]).proposals] == [name]
 
 
 def test_same_deals_under_another_name_count_once() -> None:
@@ -156,7 +181,9 @@ def test_packages_over_twelve_are_dropped_with_their_deals_listed() -> None:
     packages = [package(f"P{n}", n, n + 1, n + 2) for n in range(1, 41, 3)]
     answer = validated((packages), aliases)
     assert len(answer.proposals) == 12
-    assert {u.reason for u in answer.unpackaged} == {"The model gave more than 12 packages."}
+    assert {(u.proposed, u.reason) for u in answer.unpackaged} == {
+        (name, f"The model put it in {name!r}, and gave more than 12 packages.") for name in ("P37", "P40")
+    }
     assert len(answer.unpackaged) == len(answer.issues) * 3 == 6
     assert_every_deal_once(answer, aliases)
 

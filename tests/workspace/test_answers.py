@@ -181,7 +181,7 @@ def test_reply_is_kept_as_it_came_with_what_was_asked(workspace, run_id, call):
 
 
 def test_no_call_is_recorded_twice(workspace, call):
-    with pytest.raises(WorkspaceError, match="UNIQUE") as caught:
+    with pytest.raises(WorkspaceError, match=r"(?i)unique") as caught:
         workspace.note_call(call, lease_s=60)
     assert isinstance(caught.value.__cause__, IntegrityError)
 

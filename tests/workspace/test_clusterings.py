@@ -1,11 +1,9 @@
 """The clusterings of a run: their history, edits by hand, and the figures that go with them."""
 
-import sqlite3
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from sqlalchemy import make_url
 
 from core.clustering import LeftOver
 from core.clustering.edits import AttachDeals, ExcludeDeals, MoveDeals, NewCluster
@@ -14,7 +12,7 @@ from core.deals.reading import parse_deals
 from core.errors import ClusteringError, WorkspaceError
 from core.proposals import Outcome, Proposal
 from core.workspace import NEW_DEAL, VECTORS, Workspace
-from tests.workspace.conftest import IDS, RECORDS, clustering_of, done
+from tests.workspace.conftest import IDS, RECORDS, clustering_of, done, on_sqlite, run_sql
 
 NEW = {"deal_id": "0099", "deal_name": "New one"}
 
@@ -124,22 +122,21 @@ def test_work_on_clusters_that_were_changed_meanwhile_is_not_saved(workspace, em
 
 def test_deleted_run_takes_its_history_along(workspace, run_id, url):
     workspace.delete_run(run_id)
-    file = sqlite3.connect(str(make_url(url).database))
-    assert file.execute("SELECT count(*) FROM clusterings").fetchone() == (0,)
-    file.close()
+    assert run_sql(url, "SELECT count(*) FROM clusterings") == [(0,)]
 
 
 # --- a database of the version before ---------------------------------------------------------
 
 
+@on_sqlite
 def test_database_without_a_history_opens_and_works(open_workspace, workspace, embedded, url):
     before, deals = workspace.clustering(embedded), workspace.deals(embedded)
     workspace.close()
-    file = sqlite3.connect(str(make_url(url).database))
-    file.execute("DROP TABLE clusterings")
-    file.execute("UPDATE runs SET clustering = json_remove(clustering, '$.quality', '$.links', '$.novel')")
-    file.commit()
-    file.close()
+    run_sql(
+        url,
+        "DELETE FROM clusterings",
+        "UPDATE runs SET clustering = json_remove(clustering, '$.quality', '$.links', '$.novel')",
+    )
 
     again = open_workspace()
     assert again.clustering(embedded) == before
@@ -156,10 +153,7 @@ def test_database_without_a_history_opens_and_works(open_workspace, workspace, e
 
 def test_database_without_a_history_takes_another_file(open_workspace, workspace, run_id, url):
     workspace.close()
-    file = sqlite3.connect(str(make_url(url).database))
-    file.execute("DROP TABLE clusterings")
-    file.commit()
-    file.close()
+    run_sql(url, "DELETE FROM clusterings")
     again = open_workspace()
     again.update_deals(run_id, parse_deals([NEW]), "second.json", replace=False)
     assert [cluster.id for cluster in again.clustering(run_id).clusters] == ["a", "b"]

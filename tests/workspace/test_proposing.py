@@ -26,7 +26,7 @@ from core.workspace import (
     unanswered,
 )
 from tests.fakes.proposers import ScriptedProposer, one_package
-from tests.workspace.conftest import clustering_of
+from tests.workspace.conftest import clustering_of, on_sqlite
 from tests.workspace.test_jobs import ended
 
 TOPICS = ("sports", "news", "travel", "food", "cars")
@@ -292,7 +292,7 @@ def test_cancelling_another_asking_leaves_the_answers_that_stand(workspace, clus
 
 
 def test_cancelled_job_says_what_was_finished(workspace, clustered):
-    registry, proposer = JobRegistry(), ScriptedProposer()
+    registry, proposer = JobRegistry(workspace), ScriptedProposer()
     running = threading.Event()
 
     def answer_and_wait(group):
@@ -414,10 +414,8 @@ def test_reply_to_another_question_is_not_used(workspace, clustered, monkeypatch
 
 def test_saved_reply_that_is_unusable_is_asked_for_again(workspace, clustered, monkeypatch):
     kill_before_saving(workspace, clustered, Service(), monkeypatch)
-    file = sqlite3.connect(str(make_url(str(workspace._engine.url)).database))
-    with file:
-        file.execute("UPDATE attempts SET raw = '{\"packages\": ['")
-    file.close()
+    with workspace._writing.begin() as connection:
+        connection.exec_driver_sql("UPDATE attempts SET raw = '{\"packages\": ['")
     again = Service()
     ask(workspace, clustered, again, ["c0"])
     assert len(again.prompts) == 1
@@ -452,11 +450,8 @@ def test_half_of_a_cluster_that_was_answered_is_not_asked_about_again(workspace,
 
 def release_leases(workspace):
     """Let the time pass after which nobody waits for calls of a killed program."""
-    file = sqlite3.connect(str(make_url(str(workspace._engine.url)).database))
-    file.create_function("write_fails", 0, lambda: False)
-    with file:
-        file.execute("UPDATE attempts SET lease_until_s = 0")
-    file.close()
+    with workspace._writing.begin() as connection:
+        connection.exec_driver_sql("UPDATE attempts SET lease_until_s = 0")
 
 
 def test_call_that_is_still_under_way_is_waited_for_and_its_reply_used(workspace, clustered):
@@ -479,6 +474,7 @@ def test_call_that_is_still_under_way_is_waited_for_and_its_reply_used(workspace
 
 def test_waiting_for_a_late_reply_can_be_cancelled(workspace, clustered):
     release, report = threading.Event(), Report()
+    before = set(threading.enumerate())
 
     def late():
         report.job.cancelled.set()
@@ -491,6 +487,8 @@ def test_waiting_for_a_late_reply_can_be_cancelled(workspace, clustered):
     again = Service()
     ask(workspace, clustered, again, ["c0"], report=other)
     release.set()
+    for thread in set(threading.enumerate()) - before:  # the reply is saved before the workspace is closed
+        thread.join(10)
     assert again.prompts == []
     assert statuses(workspace, clustered) == {"c0": "not_sent"}
 
@@ -585,6 +583,7 @@ def received_by_now(workspace, run_id, cluster_ids, service):
         time.sleep(0.01)
 
 
+@on_sqlite
 def test_whichever_write_fails_is_said_and_nothing_is_lost_or_doubled(workspace, clustered):
     cluster_ids = ("c0", "c1")
     # One worker, so that the n-th write is the same one in every run.
@@ -592,9 +591,9 @@ def test_whichever_write_fails_is_said_and_nothing_is_lost_or_doubled(workspace,
     writes = FailingWrites(workspace)
     ask(workspace, clustered, Service(), cluster_ids, limits=one)
     total = writes.written
-    # Asking and template; call, reply, outcome, package, call, kept answer, event; and for another name
-    # the package before, the one in its place, and an event.
-    assert total == 2 + 2 * 7 + 2 * 3
+    # Asking and template; call, reply, outcome, package, its event, call, kept answer, event; and for another
+    # name the package before, the one in its place, and an event of each.
+    assert total == 2 + 2 * 8 + 2 * 4
     for number in range(1, total + 1):
         run_id = workspace.create_run(parse_deals(RECORDS[:12]), "deals.json")
         workspace.save_clustering(run_id, clustering_of({name: CLUSTERS[name] for name in cluster_ids}))

@@ -131,18 +131,16 @@ def test_clusters_hold_deals_of_one_topic(workspace, loaded, encoder):
     assert sorted(found, key=min) == [{"news"}, {"sports"}, {"travel"}]
 
 
-def test_other_settings_neither_load_the_model_nor_encode_again(workspace, loaded, encoder):
+def test_other_settings_encode_nothing_again(workspace, loaded, encoder):
     build(workspace, loaded, encoder)
     vectors, chart = workspace.array(loaded, VECTORS), workspace.array(loaded, MAP)
     asked = len(encoder.texts)
     assert asked == 15
 
-    def load_again():
-        raise AssertionError("the model is not needed")
-
+    encoder.failure = AssertionError("no text is new")
     other = ClusteringSettings(method="kmeans", max_deals=8, min_size=2)
     report = Report()
-    build_clusters(workspace, loaded, other, load_again, report.job)
+    build_clusters(workspace, loaded, other, lambda: encoder, report.job)
     assert len(encoder.texts) == asked
     assert workspace.clustering(loaded).settings == other
     assert "Drawing the map" not in report.stages
@@ -153,9 +151,10 @@ def test_other_settings_neither_load_the_model_nor_encode_again(workspace, loade
 def test_second_opening_of_the_file_uses_the_saved_vectors(open_workspace, workspace, loaded, encoder):
     build(workspace, loaded, encoder)
     first = workspace.clustering(loaded)
-    again = open_workspace()
-    build(again, loaded, FakeEncoder(dimensions=8))
+    again, fresh = open_workspace(), FakeEncoder()
+    build(again, loaded, fresh)
     assert again.clustering(loaded) == first
+    assert fresh.texts == []
 
 
 def test_cancel_while_embedding_saves_nothing_and_a_new_start_does_everything(workspace, loaded, encoder):
@@ -231,7 +230,7 @@ def test_model_that_fails_leaves_the_clusters_of_before(workspace, loaded, encod
 
 
 def test_as_a_job_it_ends_with_its_note(workspace, loaded, encoder):
-    registry = JobRegistry()
+    registry = JobRegistry(workspace)
     registry.start(
         loaded,
         "Build clusters",
@@ -333,6 +332,20 @@ def test_new_model_with_vectors_of_another_length_embeds_all_deals_again(workspa
     other = FakeEncoder(dimensions=32)
     place_new(workspace, grown, other)
     assert workspace.array(grown, VECTORS).shape == (16, 32)
+
+
+def test_another_model_of_the_same_length_embeds_all_deals_again_and_draws_a_new_map(
+    workspace, loaded, encoder
+):
+    build(workspace, loaded, encoder)
+    before = {kind: workspace.array(loaded, kind) for kind in (VECTORS, MAP, OUTLINE)}
+    assert workspace.made_by(loaded) == encoder.name
+    other = FakeEncoder(noise=0.9)
+    build(workspace, loaded, other)
+    assert len(other.texts) == 15
+    assert workspace.made_by(loaded) == other.name
+    for kind, rows in before.items():
+        assert not np.array_equal(rows, workspace.array(loaded, kind)), kind
 
 
 def test_a_file_that_replaces_every_deal_gets_a_map_of_its_own(workspace, loaded, encoder):
