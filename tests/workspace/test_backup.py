@@ -12,6 +12,7 @@ from sqlalchemy import make_url
 
 from core.__main__ import main
 from core.errors import WorkspaceDamaged, WorkspaceError
+from core.packages import Approve
 from core.workspace import Workspace
 from core.workspace.backup import EVERY_APPROVALS, KEPT, AutomaticBackups, backup, backups, restore
 from core.workspace.doctor import doctor
@@ -159,6 +160,15 @@ def test_every_25_approvals_are_copied(url):
     automatic.note_approvals(EVERY_APPROVALS - 1)
     automatic.close()
     assert len(backups(url)) == 1, "counting begins anew"
+
+
+def test_approvals_through_the_workspace_are_counted(url, workspace, run_id):
+    for number in range(EVERY_APPROVALS):
+        assert backups(url) == ()
+        package = workspace.add_package(run_id, f"Package number {number}", IDS[:3])
+        workspace.edit_packages(run_id, {package.id: package.version}, [Approve()])
+    workspace.close()
+    assert len(backups(url)) == 1
 
 
 @pytest.mark.usefixtures("workspace")
