@@ -132,17 +132,23 @@ def naive_groups(vectors: Vectors, seed: int = 0) -> list[list[int]]:
 # --- what a section reports -----------------------------------------------------------------
 
 
-TARGETS: Mapping[str, Target] = {
-    "purity, hard": Target(0.90),
-    "purity, soft": Target(0.86),
-    "purity above naive": Target(0.04),
-    "packageable": Target(0.95),
+# What holds for any deals and any method.
+ALWAYS: Mapping[str, Target] = {
     "coverage, attach": Target(1.0),
     "accounted for, leave_out": Target(1.0),
-    "overlap F1": Target(0.60),
     "share of deals with two memberships": Target(0.20, at_least=False),
     "largest cluster": Target(LARGEST, at_least=False),
     "smallest cluster": Target(SMALLEST),
+}
+# Quality of the default method, judged by the median: the sets of five seeds differ by a tenth, for the naive
+# baseline too. The minimum stands beside it.
+TARGETS: Mapping[str, Target] = {
+    **ALWAYS,
+    "purity, hard": Target(0.90, median=True),
+    "purity, soft": Target(0.86, median=True),
+    "purity above naive": Target(0.04),
+    "packageable": Target(0.95, median=True),
+    "overlap F1": Target(0.60, median=True),
 }
 
 
@@ -223,18 +229,25 @@ def baseline(bench: Bench, preset: str) -> Iterator[Row]:
 def usual(bench: Bench) -> Iterator[Row]:
     """Deals with the usual share of shared subjects and gaps, against the targets."""
     yield from baseline(bench, "usual")
+    yield from quality(bench, "usual", "gmm", TARGETS)
+    yield from quality(bench, "usual", "kmeans", ALWAYS)
+
+
+def without_quality_targets(bench: Bench, preset: str) -> Iterator[Row]:
+    """Deals of a harder preset: only what holds for any deals is a target."""
+    yield from baseline(bench, preset)
     for method in ("gmm", "kmeans"):
-        yield from quality(bench, "usual", method, TARGETS)
+        yield from quality(bench, preset, method, ALWAYS)
+
+
+def harder(bench: Bench) -> Iterator[Row]:
+    """Deals with many small themes."""
+    return without_quality_targets(bench, "harder")
 
 
 def hard(bench: Bench) -> Iterator[Row]:
-    """Deals with many shared subjects and gaps, without targets of quality."""
-    yield from baseline(bench, "hard")
-    kept = {
-        what: TARGETS[what] for what in ("coverage, attach", "accounted for, leave_out", "largest cluster")
-    }
-    for method in ("gmm", "kmeans"):
-        yield from quality(bench, "hard", method, kept)
+    """Deals with many small themes, many shared subjects and gaps."""
+    return without_quality_targets(bench, "hard")
 
 
 def variants(bench: Bench) -> Iterator[Row]:
@@ -381,6 +394,7 @@ def _named(
 
 SECTIONS: tuple[tuple[str, Callable[[Bench], Iterator[Row]]], ...] = (
     ("Quality, 1,000 deals", usual),
+    ("Quality, 1,000 harder deals", harder),
     ("Quality, 1,000 hard deals", hard),
     ("Other methods and covariances, 1,000 deals", variants),
     ("Short texts without shared wording", short_texts),
@@ -390,7 +404,7 @@ SECTIONS: tuple[tuple[str, Callable[[Bench], Iterator[Row]]], ...] = (
     ("Repeatability, 1,000 deals", repeatability),
 )
 # What a quick run leaves out.
-_SLOW = (variants, memory)
+_SLOW = (harder, variants, memory)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

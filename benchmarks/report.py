@@ -10,17 +10,20 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A bound every value of a figure has to keep."""
+    """A bound that a figure has to keep: every value of it, or their median."""
 
     bound: float
     at_least: bool = True
+    median: bool = False
 
     def keeps(self, values: Sequence[float]) -> bool:
-        """Whether the worst value is within the bound; values come rounded to what is printed."""
+        """Whether the worst value, or the median, is within the bound; values come as they are printed."""
+        if self.median:
+            values = [statistics.median(values)]
         return min(values) >= self.bound if self.at_least else max(values) <= self.bound
 
     def __str__(self) -> str:
-        return f"{'>=' if self.at_least else '<='} {self.bound:g}"
+        return f"{'median ' if self.median else ''}{'>=' if self.at_least else '<='} {self.bound:g}"
 
 
 @dataclass(frozen=True, slots=True)

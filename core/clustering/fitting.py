@@ -24,9 +24,8 @@ from core.clustering.model import ClusteringSettings
 Progress = Callable[[str], None]
 
 # A mixture knows better than the first tree what wording the themes share: the tree of the space it
-# whitens starts a better one. Rounds go on while BIC falls. Against one round they lift purity from .891
-# to .908 and overlap F1 from .46 to .49 (five usual planted sets), from .650 to .665 and .21 to .24 (four
-# hard ones); on category names of one to three words purity falls from .636 to .615.
+# whitens starts a better one. Rounds go on while BIC falls. Against one round they lift the median purity
+# from .938 to .946 (five planted sets), and from .634 to .657 on category names of one to three words.
 _ROUNDS = 5
 # Above, a round takes seconds.
 _MOST_DEALS_FOR_ROUNDS = 5_000

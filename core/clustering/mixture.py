@@ -8,6 +8,12 @@ covariance costs 74,000 parameters a component, so BIC always picks the fewest i
 Why our own EM: scikit-learn's GaussianMixture(covariance_type="tied") from the same start finds
 the same clusters and takes 6 times as long at 1,000 deals and 10 times at 3,000. For a shared
 covariance the sum of outer products is needed once, and each step is two matrix products.
+
+Why likelihood alone does not decide: whitening makes rare wording, a buyer named in 4 % of the deals,
+as large as a theme, and a component of "everything that names this buyer" raises the likelihood more than
+the themes it tears deals from. Started from the planted themes, EM ends at a higher BIC than from the tree on
+three of four planted sets (by 700 to 1,400), so a better search of this objective finds no better themes.
+`fit_themes` dissolves such components.
 """
 
 from __future__ import annotations
@@ -16,6 +22,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from core.clustering.geometry import (
     FloatArray,
@@ -24,6 +31,9 @@ from core.clustering.geometry import (
     group_means,
     whitener,
 )
+from core.clustering.sizing import squared_distances
+
+BoolArray = npt.NDArray[np.bool_]
 
 # The values scikit-learn uses.
 TOLERANCE = 1e-3
@@ -34,6 +44,17 @@ RIDGE_SHARE = 1e-5
 
 # Rows assigned at a time, which bounds the memory.
 _BLOCK = 10_000
+
+# Pull of the covariance towards the identity, which is the covariance inside the fine groups of the first
+# tree. It keeps components of few deals from bending the space: purity on category names of one to three
+# words rises from .619 to .657; on planted deals it changes little.
+SHRINKAGE = 0.05
+# A component is no theme when, measured from the theme each deal would go to without it, its deals spread
+# less than this share of what they spread around its own centre. Over five planted sets, wording that crosses
+# the themes came to .4 to .9, most themes to .95 and more, themes far from all others to 3 and more.
+LEAST_SPREAD = 0.9
+# Dissolving one component may bare another.
+_PASSES = 5
 
 GRID_RATIO = 1.25
 REFINEMENTS = 2
@@ -80,12 +101,18 @@ class Mixture:
 
 
 def fit_mixture(
-    points: FloatArray, start: IntArray, *, tolerance: float = TOLERANCE, max_steps: int = MAX_STEPS
+    points: FloatArray,
+    start: IntArray,
+    *,
+    shrinkage: float = 0.0,
+    tolerance: float = TOLERANCE,
+    max_steps: int = MAX_STEPS,
 ) -> Mixture:
     """Fit the mixture by expectation maximisation from a hard partition.
 
-    points: (n, d). start: (n,) labels 0..k-1, each used at least once. Stops when the mean
-    log likelihood of a point changes by less than `tolerance`.
+    points: (n, d). start: (n,) labels 0..k-1, each used at least once. shrinkage: share of the identity,
+    scaled to the same trace, in the covariance. Stops when the mean log likelihood of a point changes
+    by less than `tolerance`.
     """
     points32 = points.astype(np.float32)
     points64 = points.astype(np.float64)
@@ -95,7 +122,7 @@ def fit_mixture(
     ridge = ridge_of(points)
     previous = -np.inf
     for step in range(1, max_steps + 1):  # noqa: B007  (the last step is reported)
-        covariance = _shared_covariance(outer, means, sizes, ridge)
+        covariance = _shared_covariance(outer, means, sizes, shrinkage, ridge)
         shape = whitener(covariance)
         shares, likelihood = _responsibilities(points32, means, sizes / sizes.sum(), shape)
         if abs(likelihood - previous) < tolerance * len(points):
@@ -114,6 +141,54 @@ def fit_mixture(
     )
 
 
+def fit_themes(points: FloatArray, start: IntArray) -> Mixture:
+    """Fit the mixture and dissolve the components that are no themes.
+
+    Such a component gathers what a few words share across themes. Its deals go to their next components,
+    and EM goes on from there. The result may have fewer components than the start.
+    On five planted sets the share of deals among enough mates rises from .93 to .98, purity from .90 to .94.
+    """
+    mixture = fit_mixture(points, start, shrinkage=SHRINKAGE)
+    for _ in range(_PASSES):
+        labels: IntArray = np.unique(mixture.labels, return_inverse=True)[1]
+        white = points @ mixture.whitener
+        crossing = crossing_groups(white, labels)
+        if not crossing.any():
+            break
+        themes = np.flatnonzero(~crossing)
+        centres = group_means(white, labels)[0][themes]
+        torn = crossing[labels]
+        labels[torn] = themes[squared_distances(white[torn], centres).argmin(axis=1)]
+        dense: IntArray = np.unique(labels, return_inverse=True)[1]
+        mixture = fit_mixture(points, dense, shrinkage=SHRINKAGE)
+    return mixture
+
+
+def crossing_groups(white: FloatArray, labels: IntArray) -> BoolArray:
+    """Return which groups (k,) cut across the others.
+
+    white: (n, d) points with round groups. labels: (n,) 0..k-1, each used. Without its group, a point goes to
+    the nearest other centre. Where a few words make a group, each of its points is a point of
+    another theme and these words: the same step from many centres. That one step then fits the points
+    better than a centre of their own. For a theme of its own the step differs with every centre.
+    False for all where fewer than two groups would be left.
+    """
+    centres, sizes = group_means(white, labels)
+    distances = squared_distances(white, centres)
+    distances[np.arange(len(white)), labels] = np.inf
+    steps = white - centres[distances.argmin(axis=1)]
+    around_step = _spread(steps, group_means(steps, labels)[0], labels)
+    crossing: BoolArray = around_step < LEAST_SPREAD * _spread(white, centres, labels)
+    return crossing if (~crossing).sum() >= 2 else np.zeros(len(sizes), dtype=np.bool_)  # noqa: PLR2004
+
+
+def _spread(points: FloatArray, centres: FloatArray, labels: IntArray) -> FloatArray:
+    """Return the sum (k,) of the squared distances to the centre of each group."""
+    spread = np.zeros(len(centres))
+    np.add.at(spread, labels, np.square(points - centres[labels]).sum(axis=1))
+    return spread
+
+
 def choose_mixture(
     points: FloatArray,
     tree: Tree,
@@ -124,18 +199,22 @@ def choose_mixture(
 
     Sizes run from n / 60 to n / 5 in steps of 1.25 and stop after two rises; two rounds then
     try the sizes between the best and its neighbours. Returns the best and the curve as
-    (components, bic), ascending. A finer search would gain at most .06 ARI.
+    (components, bic), ascending; `fit_themes` may leave fewer components than a size asks for.
+    A finer search would gain at most .06 ARI.
     """
     fits: dict[int, Mixture] = {}
 
     def bic_at(size: int) -> float:
         if size not in fits:
             on_fit(size)
-            fits[size] = fit_mixture(points, tree.cut(size))
+            fits[size] = fit_themes(points, tree.cut(size))
         return fits[size].bic
 
     best = search_sizes(size_grid(len(points), min_size), bic_at)
-    return fits[best], [(size, fits[size].bic) for size in sorted(fits)]
+    curve: dict[int, float] = {}
+    for mixture in fits.values():
+        curve[mixture.components] = min(mixture.bic, curve.get(mixture.components, np.inf))
+    return fits[best], sorted(curve.items())
 
 
 def size_grid(deals: int, min_size: int) -> list[int]:
@@ -183,9 +262,13 @@ def ridge_of(points: FloatArray) -> float:
     return RIDGE_SHARE * float(points.var(axis=0, dtype=np.float64).mean())
 
 
-def _shared_covariance(outer: FloatArray, means: FloatArray, sizes: FloatArray, ridge: float) -> FloatArray:
+def _shared_covariance(
+    outer: FloatArray, means: FloatArray, sizes: FloatArray, shrinkage: float, ridge: float
+) -> FloatArray:
     covariance: FloatArray = (outer - (means * sizes[:, None]).T @ means) / sizes.sum()
-    covariance.flat[:: len(covariance) + 1] += ridge
+    spread = float(np.trace(covariance)) / len(covariance)
+    covariance *= 1 - shrinkage
+    covariance.flat[:: len(covariance) + 1] += shrinkage * spread + ridge
     return covariance
 
 

@@ -130,3 +130,16 @@ def test_a_target_is_reached_by_the_worst_value(values, target, reached):
 def test_a_row_says_what_was_missed():
     assert ">= 0.9: NOT reached" in str(Row("purity", (0.8, 0.95), Target(0.9)))
     assert "0.800    0.875    0.950" in str(Row("purity", (0.8, 0.95)))
+
+
+@pytest.mark.parametrize(
+    ("target", "values", "kept"),
+    [
+        (Target(0.9), (0.95, 0.89), False),
+        (Target(0.9, median=True), (0.95, 0.89, 0.91), True),
+        (Target(0.9, median=True), (0.95, 0.89, 0.89), False),
+        (Target(0.2, at_least=False, median=True), (0.1, 0.3, 0.2), True),
+    ],
+)
+def test_a_target_is_kept_by_every_value_or_by_the_median(target, values, kept):
+    assert Row("", values, target).reached is kept

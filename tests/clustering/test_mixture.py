@@ -4,7 +4,15 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
 
 from core.clustering.geometry import build_tree, group_means, reduce_dimensions, whiten_by_tree
-from core.clustering.mixture import choose_mixture, fit_mixture, ridge_of, search_sizes, size_grid
+from core.clustering.mixture import (
+    choose_mixture,
+    crossing_groups,
+    fit_mixture,
+    fit_themes,
+    ridge_of,
+    search_sizes,
+    size_grid,
+)
 from tests.clustering import plant
 
 
@@ -67,6 +75,53 @@ def test_bic_finds_the_planted_themes(planted, points, tree):
     assert adjusted_rand_score(truth, mixture.labels) > 0.95
     assert min(curve, key=lambda pair: pair[1])[0] == mixture.components
     assert [size for size, _ in curve] == sorted({size for size, _ in curve})
+
+
+@pytest.fixture(scope="module")
+def worded():
+    """Six themes of 30; five of each also carry a word of their own kind, the same for all themes."""
+    rng = np.random.default_rng(0)
+    themes = np.repeat(np.arange(6), 30)
+    has_word = np.tile(np.arange(30) < 5, 6)
+    points = rng.normal(size=(180, 12))
+    points[:, :6] += 12 * np.eye(6)[themes]
+    points[has_word, 6] += 25
+    return points.astype(np.float32), themes, has_word
+
+
+def test_a_word_that_crosses_the_themes_is_no_theme(worded):
+    points, themes, has_word = worded
+    crossing = crossing_groups(points, np.where(has_word, 6, themes))
+    assert crossing.tolist() == [False] * 6 + [True]
+
+
+def test_themes_far_from_all_others_stay(worded):
+    points, themes, has_word = worded
+    kept = np.unique(themes[~has_word], return_inverse=True)[1]
+    assert not crossing_groups(points[~has_word], kept).any()
+
+
+def test_deals_of_a_dissolved_component_return_to_their_themes(worded):
+    points, themes, has_word = worded
+    start = np.where(has_word, 6, themes)
+    assert adjusted_rand_score(themes, fit_mixture(points, start).labels) < 0.9
+    assert adjusted_rand_score(themes, fit_themes(points, start).labels) == 1
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_two_groups_at_least_are_left(worded, groups):
+    points, themes, _ = worded
+    assert not crossing_groups(points, themes % groups).any()
+
+
+def test_shrinkage_pulls_the_covariance_towards_the_identity(points, tree):
+    spreads = [
+        np.linalg.eigvalsh(fit_mixture(points, tree.cut(8), shrinkage=share, max_steps=1).covariance)
+        for share in (0, 0.3, 1)
+    ]
+    assert [spread.sum() for spread in spreads] == pytest.approx([spreads[0].sum()] * 3)
+    assert spreads[0][-1] - spreads[0][0] > spreads[1][-1] - spreads[1][0] > 0
+    assert spreads[2] == pytest.approx(spreads[2][0])
 
 
 @pytest.mark.parametrize(

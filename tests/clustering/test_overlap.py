@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from core.clustering.geometry import scale_to_unit
 from core.clustering.overlap import (
     DEFAULT_COEFFICIENT,
+    explained_shares,
     find_memberships,
     residual_coefficients,
     strength_of,
@@ -49,6 +50,31 @@ def test_a_third_centre_counts_what_two_leave_unexplained():
             expected = 0 if near else np.linalg.lstsq(three, points[row], rcond=None)[0][2]
             assert found[row, other] == pytest.approx(expected, abs=1e-9)
         assert (found[row, taken[row]] == 0).all()
+
+
+def test_explained_share_is_that_of_the_least_squares_fit():
+    rng = np.random.default_rng(2)
+    points, centres = scale_to_unit(rng.normal(size=(10, 8))), scale_to_unit(rng.normal(size=(4, 8)))
+    taken = np.array([rng.choice(4, 2, replace=False) for _ in range(10)])
+    for row, share in enumerate(explained_shares(points, taken, centres)):
+        axes = centres[taken[row]].T
+        fitted = axes @ np.linalg.lstsq(axes, points[row], rcond=None)[0]
+        assert share == pytest.approx(fitted @ fitted)
+
+
+def test_a_centre_without_direction_explains_nothing():
+    centres = np.array([[0.0, 0.0], [1.0, 0.0]])
+    points = scale_to_unit(np.array([[3.0, 4.0]]))
+    assert explained_shares(points, np.array([[0, 1]]), centres) == pytest.approx([0.36])
+
+
+def test_a_deal_that_lies_between_many_groups_is_no_bridge():
+    points = np.repeat(np.eye(8), 8, axis=0)
+    points[0, 1] = 1
+    points[8] = [0.9, 1, *[0.9] * 6]
+    groups = [np.arange(8) + 8 * place for place in range(8)]
+    found = find_memberships(points, groups, threshold=0.3, largest=12, max_share=1)
+    assert [(extra.row, extra.group) for extra in found] == [(0, 1)]
 
 
 def groups_around_axes(per_group, bridges):
