@@ -265,7 +265,7 @@ def variants(bench: Bench) -> Iterator[Row]:
 
 
 def short_texts(bench: Bench) -> Iterator[Row]:
-    """Short texts without wording that all share: at most .02 under the naive purity."""
+    """Short texts without wording that all share: the default at most .02 under the naive purity."""
     drawn = [planted_sentences(seed) for seed in bench.seeds]
     for what, sets in (("plain sentences", drawn), ("IAB category names", [taxonomy_names()])):
         for method in ("gmm", "kmeans"):
@@ -277,7 +277,8 @@ def short_texts(bench: Bench) -> Iterator[Row]:
                 gaps.append(pure[-1] - purity(naive_groups(vectors), planted.themes))
                 covered.append(coverage(groups, len(planted.deals)))
             yield Row(f"{what}, {method}: purity", tuple(pure))
-            yield Row(f"{what}, {method}: purity above naive", tuple(gaps), Target(-0.02))
+            target = Target(-0.02) if method == "gmm" else None
+            yield Row(f"{what}, {method}: purity above naive", tuple(gaps), target)
             yield Row(f"{what}, {method}: coverage", tuple(covered), Target(1.0))
 
 
