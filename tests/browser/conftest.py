@@ -53,11 +53,12 @@ class Server:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def start(self) -> None:
+    def start(self, **settings: str) -> None:
+        """Start it; settings: names of the environment and their values."""
         unwanted = {*environment_names(), *PROXY_NAMES}
         environment = {name: value for name, value in os.environ.items() if name.upper() not in unwanted}
         # A blank key counts as none, and hides one that the developer keeps in the secrets file.
-        environment |= {"DEALWEAVER_HOME": str(self.home), "GEMINI_API_KEY": " "}
+        environment |= {"DEALWEAVER_HOME": str(self.home), "GEMINI_API_KEY": " ", **settings}
         command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(self.port)]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
