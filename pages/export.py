@@ -1,65 +1,92 @@
-"""Export: what goes out, a last look at it, and the files."""
+"""Export: what goes out, a last look at it, the files, and the way back for edited ones."""
 
 from __future__ import annotations
 
-import io
-import re
-from collections.abc import Callable, Mapping, Sequence
-
-import pandas as pd
 import streamlit as st
 
-from core.deals import Deal
-from core.exports import packages_csv, packages_deals_csv, packages_json
-from core.packages import Package
-from core.workspace import RunSummary
+from core.exports import PLATFORMS, PRESETS, ExportJob, Preset
+from core.exports.preflight import blocks
+from core.workspace.exporting import ChosenOptions, chosen_options
 from pages._shared import shell, state
+from pages._shared.export_checks import ANY, issues_of, issues_panel
+from pages._shared.export_file import File, download, preview
+from pages._shared.export_history import history_panel
+from pages._shared.export_options import options_form
+from pages._shared.export_return import return_panel
+from pages._shared.export_scope import Scope, amber_list, choice_box, scope_of
+from pages._shared.package_view import PackageView, package_view
 from pages._shared.services import workspace
-from pages._shared.texts import counted
 
 shell.ensure_shell("pages/export.py")
 
-_PREVIEW_ROWS = 8
+SEND, RETURN, HISTORY = "Send out", "Bring back", "History"
 
 
-def _formats(
-    run: RunSummary, packages: Sequence[Package], deals: Mapping[str, Deal]
-) -> dict[str, tuple[str, str, str, Callable[[], bytes]]]:
-    """Return preset -> (sentence, file name, type, writer)."""
-    bom = st.session_state.get("bom", False)
-    about = {"run": run.name, "file": run.filename, "deals_loaded": run.deals, "packages": len(packages)}
-    return {
-        "Deals of packages (CSV)": (
-            "One row for each deal of each package, with floors, flight, geo and safety.",
-            "packages_deals.csv",
-            "text/csv",
-            lambda: packages_deals_csv(packages, deals, bom=bom),
-        ),
-        "Packages (CSV)": (
-            "One row for each package with its deal ids, reasoning and counted facts.",
-            "packages.csv",
-            "text/csv",
-            lambda: packages_csv(packages, deals, bom=bom),
-        ),
-        "Everything (JSON)": (
-            "Packages with their full deals, decisions and origin in one document.",
-            "packages.json",
-            "application/json",
-            lambda: packages_json(packages, deals, about=about),
-        ),
-    }
+def _send(scope: Scope) -> None:
+    amber_list(scope)
+    if not scope.leaving:
+        st.info("No package is approved yet, so there is nothing to export.")
+        st.page_link("pages/packages.py", label="Review packages", icon=":material/inventory_2:")
+        return
+    choice_box(scope)
+    left, right = st.columns(2)
+    preset = PRESETS[
+        left.selectbox(
+            "File",
+            list(PRESETS),
+            key="preset",
+            format_func=lambda key: PRESETS[key].label,
+            persist_state="session",
+        )
+    ]
+    target = right.selectbox(
+        "Check it for",
+        list(PLATFORMS),
+        key="platform",
+        format_func=lambda key: PLATFORMS[key].label,
+        persist_state="session",
+        help="What the platform would refuse, as far as its rules are published.",
+    )
+    st.caption(preset.sentence)
+    if preset.note:
+        st.caption(f":material/info: {preset.note}")
+    # The rules of a file and those of the platform it is for; "any platform" adds none of its own.
+    platforms = tuple(dict.fromkeys((preset.platform, target)))
+    platforms = tuple(key for key in platforms if key != ANY) or platforms
+    chosen = chosen_options(workspace())
+    needs = {name for key in platforms for name in PLATFORMS[key].needs}
+    options_form((*preset.needs, *needs), chosen)
+    issues = issues_of(scope, platforms, chosen.platform)
+    issues_panel(scope, issues, platforms)
+    file = None if blocks(issues) else _file(scope, preset, chosen)
+    download(scope.view.run, file)
+    if file:
+        preview(file)
 
 
-def _preview(data: bytes, mime: str) -> None:
-    if mime == "text/csv":
-        frame = pd.read_csv(io.BytesIO(data), dtype=str, keep_default_na=False, nrows=_PREVIEW_ROWS)
-        st.dataframe(frame, hide_index=True, alt="First rows of the file")
+def _file(scope: Scope, preset: Preset, chosen: ChosenOptions) -> File:
+    job = ExportJob(scope.chosen, scope.about, chosen.cells, chosen.deals_api, chosen.dv360, scope.log)
+    content = (scope.key, preset.key, chosen)
+    return state.remembered("export_file", content, lambda: File(preset, job))
+
+
+def _page(view: PackageView) -> None:
+    shell.ledger_line(view.run.id, view.states)
+    part = st.segmented_control(
+        "View",
+        [SEND, RETURN, HISTORY],
+        default=SEND,
+        required=True,
+        key="export_view",
+        label_visibility="collapsed",
+        persist_state="session",
+    )
+    if part == HISTORY:
+        history_panel(view.run.id)
+    elif part == RETURN:
+        return_panel(view)
     else:
-        st.code(data[:2_000].decode("utf-8", errors="replace"), language="json")
-
-
-def _slug(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-")[:40] or "run"
+        _send(scope_of(view))
 
 
 st.title("Export")
@@ -68,38 +95,4 @@ run = state.current_run()
 if run is None:
     shell.no_run_yet()
 else:
-    approved = [package for package in workspace().packages(run.id) if package.status == "approved"]
-    shell.ledger_line(run.id)
-    if not approved:
-        st.info("No package is approved yet, so there is nothing to export.")
-        st.page_link("pages/packages.py", label="Review packages", icon=":material/inventory_2:")
-    else:
-        deals = {deal.deal_id: deal for deal in state.deals_of(run.id)}
-        distinct = {deal_id for package in approved for deal_id in package.deal_ids}
-        st.write(f"{counted(len(approved), 'approved package')}, {counted(len(distinct), 'different deal')}.")
-        presets = _formats(run, approved, deals)
-        chosen = st.segmented_control(
-            "File", list(presets), default=next(iter(presets)), key="preset", required=True
-        )
-        sentence, filename, mime, write = presets[chosen or next(iter(presets))]
-        st.caption(sentence)
-        if mime == "text/csv":
-            st.toggle("Byte order mark (Excel needs it to see accents)", key="bom")
-        data = write()
-        st.download_button(
-            f"Download {filename}",
-            data,
-            file_name=f"{_slug(run.name)}-{filename}",
-            mime=mime,
-            type="primary",
-            icon=":material/download:",
-            on_click=state.guarded(workspace().log_export),
-            args=(run.id, len(approved), filename),
-        )
-        st.caption("First rows")
-        _preview(data, mime)
-        with st.expander("What happened in this run", icon=":material/history:"):
-            events = pd.DataFrame(workspace().events(run.id)).rename(
-                columns={"at": "When (UTC)", "who": "Who", "what": "What", "package_id": "Package"}
-            )
-            st.dataframe(events.iloc[::-1], hide_index=True, alt="Audit trail, newest first")
+    _page(package_view(run))

@@ -6,9 +6,11 @@ workspace is open, as a process that is killed leaves them.
 """
 
 import contextlib
+import io
 import json
 import sqlite3
 import traceback
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +22,10 @@ from streamlit.testing.v1 import AppTest
 from core.clustering import Cluster, Clustering, ClusteringSettings
 from core.deals.reading import parse_deals
 from core.errors import WorkspaceError
-from core.exports import packages_csv, packages_deals_csv, packages_json
+from core.exports import PRESETS, About, DealsApiOptions, ExportJob, RunLog, export
 from core.packages import Approve
+from core.packages.findings import CheckRules
+from core.packages.sheet import sheets_of
 from core.proposals import GeminiProposer, Limits, PromptTemplate
 from core.settings import get_settings
 from core.workspace import JobContext, Workspace, propose_packages
@@ -190,18 +194,20 @@ def exports(scene: Scene) -> bytes:
     """Return every export of all packages, after approving them whatever their words say."""
     store, run_id = scene.workspace, scene.run_id
     pending = {package.id: package.version for package in store.packages(run_id)}
-    store.edit_packages(run_id, pending, [Approve(despite_claims=True)])
+    store.edit_packages(run_id, pending, [Approve("Whatever its words say.")])
     packages = store.packages(run_id)
     deals = {deal.deal_id: deal for deal in store.deals(run_id)}
     assert packages
-    about = {"events": store.events(run_id)}
-    return b"".join(
-        [
-            packages_csv(packages, deals),
-            packages_deals_csv(packages, deals),
-            packages_json(packages, deals, about=about),
-        ]
+    events = store.events(run_id)
+    job = ExportJob(
+        sheets_of(packages, deals, CheckRules.now()),
+        About("Run", "deals.json", events[-1]["at"], settings={"events": events}),
+        deals_api=DealsApiOptions(origin="ssp.example.com", currency="USD"),
+        log=RunLog(events=events),
     )
+    files = [export(key, job) for key in PRESETS]
+    with zipfile.ZipFile(io.BytesIO(export("workbook", job))) as book:  # packed: look inside as well
+        return b"".join([*files, *map(book.read, book.namelist())])
 
 
 def pages(scene: Scene, cluster_ids: Sequence[str]) -> Iterator[str]:

@@ -16,6 +16,9 @@ from pages._shared.cluster_view import ClusterView
 from pages._shared.services import encoder, jobs, workspace
 from pages._shared.texts import counted
 
+# Kinds of jobs, for `resume`.
+BUILD, PLACE, MEASURE = "build", "place", "measure"
+
 
 def action_row(run_id: str, view: ClusterView | None) -> None:
     """Draw the buttons that start jobs; view is None before the first build."""
@@ -60,19 +63,34 @@ def action_row(run_id: str, view: ClusterView | None) -> None:
 @state.guarded
 def _build(run_id: str) -> None:
     """Start with the settings on the screen; a setting that cannot work is said at once."""
-    settings = chosen_settings()
-    jobs().start(run_id, "Build clusters", partial(_build_work, workspace(), run_id, settings))
+    start_building(run_id, chosen_settings())
+
+
+def start_building(run_id: str, settings: ClusteringSettings) -> None:
+    """Build clusters as a job. Raises WorkspaceError when it cannot start."""
+    work = partial(_build_work, workspace(), run_id, settings)
+    jobs().start(run_id, "Build clusters", work, kind=BUILD, params=settings.to_dict())
 
 
 @state.guarded
 def _place(run_id: str, count: int) -> None:
-    work = partial(_place_work, workspace(), run_id)
-    jobs().start(run_id, f"Place {counted(count, 'new deal')}", work)
+    start_placing(run_id, f"Place {counted(count, 'new deal')}")
+
+
+def start_placing(run_id: str, title: str) -> None:
+    """Put new deals into the clusters as a job. Raises WorkspaceError when it cannot start."""
+    jobs().start(run_id, title, partial(_place_work, workspace(), run_id), kind=PLACE)
 
 
 @state.guarded
 def _measure(run_id: str) -> None:
-    jobs().start(run_id, "Measure the clusters", partial(measure_clusters, workspace(), run_id))
+    start_measuring(run_id)
+
+
+def start_measuring(run_id: str) -> None:
+    """Measure the clusters as a job. Raises WorkspaceError when it cannot start."""
+    work = partial(measure_clusters, workspace(), run_id)
+    jobs().start(run_id, "Measure the clusters", work, kind=MEASURE)
 
 
 def _build_work(store: Any, run_id: str, settings: ClusteringSettings, job: JobContext) -> str:  # noqa: ANN401

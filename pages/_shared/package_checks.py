@@ -1,4 +1,4 @@
-"""What code found out about a suggested package, in words and chips: flags, claims, odd deal names."""
+"""What code found out about a package, in words and chips: findings, flags, claims, odd deal names."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from core.packages import Package
+from core.packages.findings import Finding, Severity
 from core.proposals import Claim, Proposal
 from core.proposals.model import Flag
 from pages._shared.texts import counted, literal
@@ -19,6 +20,74 @@ FLAG_WORDS: dict[Flag, tuple[str, str]] = {
     "unnamed": ("Unnamed", "The answer gave it no usable name: the name is made from its deals."),
 }
 _MOST_NAMED = 6
+
+# Severity -> its icon for texts, its sign for tables, its word, its colour.
+SEVERITY_WORDS: dict[Severity, tuple[str, str, str, str]] = {
+    "error": (":material/error:", "✕", "Error", "red"),
+    "warning": (":material/warning:", "▲", "Warning", "orange"),
+    "info": (":material/info:", "○", "Note", "blue"),
+}
+
+# Code of a finding -> what is wrong, in two or three words.
+FINDING_WORDS: dict[str, str] = {
+    "KIDS_POLITICAL": "Kids with political",
+    "KIDS_RESTRICTED": "Kids with restricted",
+    "GAMBLING_FAMILY": "Gambling with family-safe",
+    "FLOOR_CONTENT": "Below the safety floor",
+    "RISK_MIX": "Low with high risk",
+    "QUALITY_MIX": "Premium with RON",
+    "FORMAT_MIX": "Formats mixed",
+    "CURRENCY_MIX": "Currencies mixed",
+    "PRICE_MIX": "Price types mixed",
+    "NO_COMMON_FLIGHT": "No common flight",
+    "NO_COMMON_GEO": "No common country",
+    "EXPIRED": "Ended deals",
+    "NOT_STARTED": "Not started",
+    "INACTIVE": "Inactive deals",
+    "STALE_NAME": "Outdated deal names",
+    "DUP_MEMBER": "Doubled deals",
+    "MULTI_SSP": "Several SSPs",
+    "FEW_DEALS": "Few deals",
+    "OVERLAP": "Shared deals",
+    "FAMILY_CLAIM": "Family-safe claim",
+    "CLAIM": "Claim is not true",
+    "NAME_EMPTY": "No name",
+    "NAME_LENGTH": "Name too long",
+    "NAME_VERIFIED": "Verified is unproven",
+    "NAME_QUALITY": "Quality word is wrong",
+    "NAME_VERTICAL": "Code in the name",
+    "NAME_YEAR": "Year is wrong",
+    "NAME_SEASON": "Season is wrong",
+    "NAME_DUPLICATE": "Name is taken",
+    "NAME_NEAR_DUPLICATE": "Name is nearly taken",
+    "NAME_DESCRIPTION": "Reasoning is long",
+    "NAME_CONVENTION": "Unusual name",
+}
+
+
+def finding_words(finding: Finding) -> str:
+    """Return what is wrong in two or three words; kids content with news alone is no politics."""
+    if finding.code == "KIDS_POLITICAL" and finding.severity != "error":
+        return "Kids with news"
+    return FINDING_WORDS[finding.code]
+
+
+def worst_words(findings: Sequence[Finding]) -> str | None:
+    """Return the worst finding for a table, "✕ Error: Kids with political", None without any."""
+    if not findings:
+        return None
+    _, sign, word, _ = SEVERITY_WORDS[findings[0].severity]
+    return f"{sign} {word}: {finding_words(findings[0])}"
+
+
+def finding_line(finding: Finding) -> str:
+    """Return a finding as Markdown: icon, severity, what is wrong, the sentence, and deals it leaves out."""
+    icon, _, word, colour = SEVERITY_WORDS[finding.severity]
+    line = f":{colour}[{icon}] **{word}: {finding_words(finding)}.** {literal(finding.sentence)}"
+    if any(deal_id not in finding.sentence for deal_id in finding.deal_ids[:_MOST_NAMED]):
+        noun = "Deal" if len(finding.deal_ids) == 1 else "Deals"
+        line += f" {noun}: {literal(ids_in_words(finding.deal_ids))}."
+    return line
 
 
 def check_chips(item: Package | Proposal) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -45,6 +46,7 @@ from pages._shared.services import jobs, workspace
 from pages._shared.texts import counted, literal
 
 TITLE = "Propose packages with"
+PROPOSE = "propose"  # kind of the job, for `resume`
 OPEN, EVERY, CHOSEN = "open", "every", "chosen"
 _LISTED_REASONS = 5
 _LISTED_NEW = 50
@@ -139,7 +141,14 @@ def ask(run_id: str, wish: Wish, expected: Estimate | None = None) -> None:
     work = partial(
         _work, workspace(), run_id, wish, wish.proposer(), wish.template_used(), chosen_limits(), expected
     )
-    jobs().start(run_id, f"{TITLE} {wish.proposer().source}", work)
+    jobs().start(run_id, f"{TITLE} {wish.proposer().source}", work, kind=PROPOSE, params=asdict(wish))
+
+
+def ask_the_rest(run_id: str, wish: Wish, since_s: float) -> None:
+    """Ask about the clusters of a wish that got no answer since; `since_s`: seconds since the epoch."""
+    since = datetime.fromtimestamp(since_s, UTC).isoformat(timespec="seconds")
+    answered = workspace().answered_since(run_id, since)
+    ask(run_id, replace(wish, cluster_ids=tuple(one for one in wish.cluster_ids if one not in answered)))
 
 
 def _work(
@@ -328,7 +337,7 @@ def privacy(who: str, deals: int) -> str:
 def incoming(view: ProposalView) -> None:
     """Draw the packages that have come in since the page was drawn, while a job proposes."""
     job = jobs().job(view.run.id)
-    if job and job.running and job.title.startswith(TITLE):
+    if job and job.running and job.kind == PROPOSE:
         _incoming(view.run.id, frozenset(package.id for package in view.packages))
 
 

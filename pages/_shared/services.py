@@ -22,7 +22,7 @@ def workspace() -> Workspace:
 @st.cache_resource(show_spinner=False)
 def jobs() -> JobRegistry:
     """Return the jobs of this process; they outlive reruns, reloads and page changes."""
-    return JobRegistry()
+    return JobRegistry(workspace())
 
 
 def encoder() -> Encoder:

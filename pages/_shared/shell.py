@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Sequence
 
 import streamlit as st
 
 from core.errors import DealweaverError
-from core.packages.coverage import STATE_WORDS, count_states
+from core.packages.coverage import STATE_WORDS, DealState, count_states
 from core.workspace import Job, RunSummary
 from pages._shared import state
+from pages._shared.history import undo_and_redo
 from pages._shared.services import jobs, workspace
-from pages._shared.texts import literal
+from pages._shared.texts import counted, literal
 
 _log = logging.getLogger(__name__)
 
@@ -23,6 +26,9 @@ PAGES = (
     ("pages/export.py", "Export", ":material/download:", "export"),
     ("pages/settings.py", "Settings", ":material/settings:", "settings"),
 )
+
+# How long the end of a job is news to a session that did not see it.
+_NEWS_S = 600.0
 
 
 def ensure_shell(page: str) -> None:
@@ -57,6 +63,7 @@ def header() -> None:
     with right:
         _run_picker(run)
     if run:
+        undo_and_redo(run)
         _job_line(run.id)
     message = st.session_state.pop(state.MESSAGE, None)
     if message:
@@ -112,10 +119,13 @@ def _steps(run: RunSummary) -> None:
             )
 
 
-def ledger_line(run_id: str) -> None:
-    """Say where every deal stands; the counts add up to the deals loaded."""
-    store = workspace()
-    states = state.states_of(run_id, store.clustering(run_id), store.outcomes(run_id), store.packages(run_id))
+def ledger_line(run_id: str, states: Sequence[DealState] | None = None) -> None:
+    """Say where every deal stands; the counts add up to the deals loaded. states: when they are known."""
+    if states is None:
+        store = workspace()
+        states = state.states_of(
+            run_id, store.clustering(run_id), store.outcomes(run_id), store.packages(run_id)
+        )
     counts = count_states(states)
     words = " · ".join(f"{count:,} {STATE_WORDS[name]}" for name, count in counts.items())
     st.caption(f"{len(states):,} deals: {words}")
@@ -141,32 +151,54 @@ def _running_job(run_id: str) -> None:
         st.rerun()
         return
     left, right = st.columns([5, 1], vertical_alignment="center")
-    counts = f" {job.done:,} of {job.total:,}" if job.total else ""
-    eta = f", about {job.eta_s:.0f} s left" if job.eta_s is not None else ""
-    left.progress(job.done / job.total if job.total else 0.0, text=f"{job.title}: {job.stage}{counts}{eta}")
+    left.progress(job.done / job.total if job.total else 0.0, text=f"{job.title}: {_progress_in_words(job)}")
     right.button(
         "Cancel", key=f"cancel_{run_id}", on_click=jobs().cancel, args=(run_id,), icon=":material/close:"
     )
 
 
+def _progress_in_words(job: Job) -> str:
+    if job.state == "queued":
+        return f"waits for {counted(job.ahead, 'other job')} to end" if job.ahead else "begins"
+    counts = f" {job.done:,} of {job.total:,}" if job.total else ""
+    eta = f", about {job.eta_s:.0f} s left" if job.eta_s is not None else ""
+    return f"{job.stage}{counts}{eta}"
+
+
 def _ended_job(job: Job) -> None:
-    if job.state == "done":  # good news needs no click to go away; bad news stays until it is read
-        st.success(literal(f"{job.title}: {job.note}"), icon=":material/check_circle:")
-        jobs().dismiss(job.run_id)
+    if job.state == "done":
+        _good_news(job)
         return
-    left, right = st.columns([5, 1], vertical_alignment="center")
+    left, buttons = st.columns([4, 1.6], vertical_alignment="center")
     with left:
-        if job.state == "failed":
-            st.error(literal(f"{job.title}: {job.error}"), icon=":material/error:")
-        else:
+        if job.state == "cancelled":
             st.warning(f"{job.title} was cancelled. {job.note or 'What was finished is kept.'}")
-    right.button(
+        else:
+            icon = ":material/power_off:" if job.state == "interrupted" else ":material/error:"
+            st.error(literal(f"{job.title}: {job.error}"), icon=icon)
+    row = buttons.container(horizontal=True)
+    # Late, because what starts jobs draws with the shell.
+    from pages._shared.resume import can_resume, resume
+
+    if can_resume(job):
+        row.button(
+            "Resume", key=f"resume_{job.id}", on_click=resume, args=(job,), icon=":material/play_arrow:"
+        )
+    row.button(
         "Dismiss",
         key=f"dismiss_{job.run_id}",
         on_click=jobs().dismiss,
         args=(job.run_id,),
         icon=":material/close:",
     )
+
+
+def _good_news(job: Job) -> None:
+    """Say once in every session how a job ended: good news needs no click to go away."""
+    recent = job.ended_s is not None and time.time() - job.ended_s < _NEWS_S
+    if recent and job.id > st.session_state.get(state.JOB_SEEN, 0):
+        st.session_state[state.JOB_SEEN] = job.id
+        st.success(literal(f"{job.title}: {job.note}"), icon=":material/check_circle:")
 
 
 def job_running(run_id: str) -> bool:

@@ -39,6 +39,7 @@ DRAFT = "draft"
 SELECTED = "selected_deals"
 SETTINGS_OF = "settings_of_run"
 MESSAGE = "message"
+JOB_SEEN = "newest_job_seen"
 _DEALS = "cached_deals"
 _LOADS = "loads_of_run"
 

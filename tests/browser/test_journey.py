@@ -45,8 +45,11 @@ def test_from_the_sample_to_the_file(server: Server, new_tab: Callable[..., Tab]
     name.press("Tab")
     tab.click("Save name and reasoning")
     tab.wait_for_text(rf"Saved: rename to '{NAME}'")
-    tab.click("Approve")
-    tab.wait_for_text(rf"Saved: approve \('{NAME}'\)")
+    reason = page.get_by_label("Reason to approve it all the same")  # the worst package is the first
+    reason.fill("Agreed with the buyer.")
+    reason.press("Tab")
+    tab.click("Approve with a reason")
+    tab.wait_for_text(r"Saved: approve with the reason 'Agreed with the buyer\.'")
 
     tab.go("Export")
     tab.wait_for_text(r"1 approved package,")

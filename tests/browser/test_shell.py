@@ -51,7 +51,10 @@ def test_a_cold_link_gets_the_shell_and_the_run_and_a_killed_server_forgets_noth
     assert tab.run_id() == run_id
     assert "/packages" in tab.page.url
     tab.wait_for_text("Pending ")
-    tab.click("Approve")
+    reason = tab.page.get_by_label("Reason to approve it all the same")
+    reason.fill("Agreed with the buyer.")
+    reason.press("Tab")
+    tab.click("Approve with a reason")
     tab.wait_for_text("Saved: approve")
     tab.assert_clean()
 
@@ -133,10 +136,12 @@ def test_keys_decide_but_not_while_somebody_types(fresh_server: Server, new_tab:
         name.click()
         name.press_sequentially(" axa")
         tab.settle()
-        assert store.run(run_id).approved == 0
+        waiting = store.run(run_id).pending
+        assert waiting == store.run(run_id).packages
         name.press("Tab")
+        tab.settle()
         tab.heading("Packages").click()
-        tab.page.keyboard.press("a")
-        tab.wait_for_text("Saved: approve")
-        assert store.run(run_id).approved == 1
+        tab.page.keyboard.press("x")
+        tab.wait_for_text("Saved: reject")
+        assert store.run(run_id).pending == waiting - 1
         tab.assert_clean()

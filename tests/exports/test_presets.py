@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +19,7 @@ from core.exports import (
     export,
     safe_name,
 )
+from core.exports.columns import DEALS_HEADER
 from tests.exports.sheets import ABOUT, APPROVED, sheets
 
 JOB = ExportJob(sheets(APPROVED), ABOUT, deals_api=DealsApiOptions(origin="ssp.example.com"))
@@ -75,3 +78,17 @@ def test_files_of_no_packages_can_be_opened():
     assert list(csv.DictReader(io.StringIO(export("packages_deals", job).decode()))) == []
     assert json.loads(export("json", job))["packages"] == []
     assert json.loads(export("deals_api", job)) == []
+
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_readme_tells_every_preset():
+    table = re.search(r"\| `--preset` .*?\n\n", README, re.DOTALL)[0]
+    first_cells = "".join(line.split("|")[1] for line in table.splitlines()[2:-1])
+    assert re.findall(r"`(\w+)`", first_cells) == list(PRESETS)
+
+
+def test_the_readme_tells_the_columns_in_their_order():
+    told = README.split("always all of them and in this order:")[1].split(".\n")[0]
+    assert tuple(re.findall(r"`(\w+)`", told)) == DEALS_HEADER

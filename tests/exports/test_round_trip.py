@@ -20,9 +20,22 @@ from core.exports import (
     packages_json,
     read_back,
     read_document,
+    with_accepted,
     workbook_xlsx,
 )
-from core.packages import AddDeals, EditPackages, MakePackage, Reject, RemoveDeals, Rename, SetReasoning
+from core.packages import (
+    AddDeals,
+    EditPackages,
+    MakePackage,
+    Reject,
+    RemoveDeals,
+    Rename,
+    Review,
+    SetReasoning,
+    perform,
+)
+from core.packages.findings import CheckRules
+from core.proposals.rules import counted_reasoning
 from tests.exports.sheets import ABOUT, APPROVED, PACKAGE, sheet_of_deals, sheets
 
 DEALS = {
@@ -301,3 +314,67 @@ def test_one_deal_alone_comes_back():
     single = sheet_of_deals(Deal("0042"))
     data = packages_deals_csv([single])
     assert diff(read_back(data, "a.csv", read_table), [single.package], DEALS) == ()
+
+
+# --- accepting ----------------------------------------------------------------------------------
+
+
+def accept_first(returned, packages):
+    """Accept the first difference; return the file as it is then, and the packages."""
+    first = diff(returned, packages, DEALS)[0]
+    review, changes = perform(Review(tuple(packages)), first.command, DEALS, "Ada", CheckRules.now())
+    return with_accepted(returned, first, changes), review.packages
+
+
+def accept_all(entries, packages=BOTH):
+    """Accept one difference after the other; return the packages, and how many differences there were."""
+    returned = read_back(json.dumps({"packages": entries}).encode(), "packages.json")
+    for count in range(10):
+        found = diff(returned, packages, DEALS)
+        assert not [item for item in found if item.since_changed]
+        if not found:
+            return packages, count
+        returned, packages = accept_first(returned, packages)
+    raise AssertionError(found)
+
+
+def entries():
+    return json.loads(packages_json(made(), ABOUT))["packages"]
+
+
+def test_what_was_accepted_is_no_difference_and_the_rest_is_not_stale():
+    one, two = entries()
+    one |= {"package_name": "Other", "reasoning": "Other.", "deal_ids": ["13", "14"]}
+    (after, same), count = accept_all([one, two])
+    assert count == 4
+    assert (after.name, after.reasoning, after.deal_ids) == ("Other", "Other.", ("13", "14"))
+    assert same == TWO
+
+
+def test_a_new_package_is_made_once():
+    new = {"package_name": "New", "deal_ids": ["13", "14"], "reasoning": "Why."}
+    packages, count = accept_all([*entries(), new, new | {"package_name": "New too"}])
+    assert count == 2
+    assert [package.name for package in packages[2:]] == ["New", "New too"]
+
+
+def test_a_package_without_deals_is_rejected_once():
+    one, two = entries()
+    packages, count = accept_all([one | {"deal_ids": []}, two])
+    assert count == 1
+    assert packages[0].status == "rejected"
+
+
+def test_a_missing_package_is_rejected_once():
+    packages, count = accept_all(entries()[1:])
+    assert count == 1
+    assert packages[0].status == "rejected"
+
+
+def test_counts_in_a_reasoning_follow_accepted_deals_and_are_no_difference():
+    counting = replace(ONE, reasoning=counted_reasoning([DEALS[deal_id] for deal_id in ONE.deal_ids]))
+    one, two = entries()
+    edited_entry = one | {"deal_ids": ["0042", "13", "14"], "reasoning": counting.reasoning}
+    (after, _), count = accept_all([edited_entry, two], (counting, TWO))
+    assert count == 1
+    assert after.reasoning != counting.reasoning

@@ -121,6 +121,7 @@ def _own_process_state() -> Iterator[None]:
     for run in services.workspace().runs():
         services.jobs().cancel(run.id)
         job_end(run.id)
+    services.jobs().close()
     services.workspace().close()
     st.cache_resource.clear()
 

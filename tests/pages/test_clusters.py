@@ -59,7 +59,6 @@ def test_building_saves_clusters_and_says_how_many(loaded: str, store: Workspace
     assert total == sum(states.values()) == 60
     app.run()
     assert not said(app, "success")  # good news goes away by itself
-    assert services.jobs().job(loaded) is None
 
 
 def test_the_settings_on_the_screen_are_the_ones_used(loaded: str, store: Workspace) -> None:

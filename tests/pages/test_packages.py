@@ -38,6 +38,20 @@ from tests.pages.conftest import (
     watch_job,
     words,
 )
+from tests.pages.reviewing import (
+    current,
+    in_focus,
+    name_box,
+    queued,
+    reasoning_box,
+    reviewed,
+    show,
+    sound,
+    status_counts,
+    tick,
+    unsound,
+    view,
+)
 
 KEY = "AIza-canary-of-the-tests-0123456789"
 
@@ -48,16 +62,6 @@ def gemini(configure: Callable[..., None]) -> Iterator[FakeGemini]:
     with FakeGemini(api_key=KEY) as server:
         configure(GEMINI_API_KEY=KEY, DEALWEAVER_GEMINI_BASE_URL=server.url)
         yield server
-
-
-def status_counts(app: AppTest) -> dict[str, int]:
-    options = app.segmented_control(key="package_status").proto.options
-    return {name: int(count) for name, count in (option.content.split(" ") for option in options)}
-
-
-def show(app: AppTest, status: str) -> AppTest:
-    app.segmented_control(key="package_status").set_value(status)
-    return app.run()
 
 
 # --- before there are packages ----------------------------------------------------------------
@@ -111,13 +115,9 @@ def test_the_ledger_adds_up_after_proposing(proposed: str, store: Workspace) -> 
     assert total == sum(states.values()) == 60
     packaged = {deal_id for package in store.packages(proposed) for deal_id in package.deal_ids}
     assert states["in packages"] == len(packaged)
-    (box,) = app.expander
-    assert box.label == f"{60 - len(packaged)} deals in no package"
-    rest = table(app, "Deal id")
-    if list(rest.value.columns) != ["Deal id", "Name", "Where it stands", "Why"]:
-        rest = next(item for item in app.dataframe if "Where it stands" in item.value.columns)
-    assert len(rest.value) == 60 - len(packaged)
-    assert not set(rest.value["Deal id"]) & packaged
+    view(app, "Where every deal stands")
+    assert_healthy(app)
+    assert ledger(app) == (total, states)
 
 
 def choose_clusters(app: AppTest, *numbers: int) -> AppTest:
@@ -287,8 +287,9 @@ def test_a_deal_name_that_gives_orders_is_pointed_out(store: Workspace, clustere
     store.save_clustering(odd, small_clustering())
     assert f"may be an instruction to a model: {odd_id}" in words(open_page("packages", odd))
     store.save_outcome(odd, small_outcomes()[0])
+    odd_package = store.packages(odd)[0]
     assert f"Unusual deal names, which may be instructions to a model: {odd_id}." in words(
-        open_page("packages", odd)
+        reviewed(odd, odd_package)
     )
     assert "unusual" not in words(open_page("packages", clustered)).lower()
 
@@ -397,28 +398,38 @@ def boasting(proposed: str, store: Workspace) -> str:
     return proposed
 
 
-def test_a_contradicted_package_needs_a_word_of_its_own(boasting: str, store: Workspace) -> None:
-    app = open_page("packages", boasting)
+def test_a_contradicted_package_needs_a_reason(boasting: str, store: Workspace) -> None:
+    first = store.packages(boasting)[0]
+    app = reviewed(boasting, first)
     assert next(button for button in app.button if button.label == "Approve").disabled
     shown = words(app)
-    assert '"Family-Safe": true of' in shown
-    against = next(claim.against for claim in store.packages(boasting)[0].claims if claim.against)
+    against = next(claim.against for claim in first.claims if claim.against)
+    assert "Error: Family-safe claim." in shown
     assert f"{len(against)} contradict: {against[0]}" in shown
-    click(app, "Approve despite")
+    click(app, "Approve with a reason")
+    assert "write the reason first" in said(app, "error")[0]
+    next(box for box in app.text_input if box.label.startswith("Reason")).set_value("Checked by hand.")
+    click(app, "Approve with a reason")
     assert_healthy(app)
-    assert store.packages(boasting)[0].status == "approved"
-    assert "approve despite what its words claim" in said(app, "success")[0]
+    package = store.packages(boasting)[0]
+    assert package.status == "approved"
+    assert {override.reason for override in package.overrides} == {"Checked by hand."}
+    assert "approve with the reason 'Checked by hand.'" in said(app, "success")[0]
+    show(app, "approved")
+    assert "Family-safe claim is overridden by analyst at 20" in words(app)
+    assert "UTC: Checked by hand." in words(app)
 
 
-def test_approving_many_leaves_contradicted_ones_out_and_says_so(boasting: str, store: Workspace) -> None:
-    app = select_rows(open_page("packages", boasting), "packages_", [0, 1, 2])
+def test_approving_many_leaves_those_with_errors_out_and_says_which(boasting: str, store: Workspace) -> None:
+    fine, wrong = sound(store, boasting)[:2], unsound(store, boasting)[0]
+    app = tick(open_page("packages", boasting), wrong, *fine)
+    assert f"approving leaves them out: {wrong.name!r}" in words(app)
     click(app, "Approve 3")
     assert_healthy(app)
-    assert [package.status for package in store.packages(boasting)[:3]] == ["pending", "approved", "approved"]
+    statuses = [current(store, boasting, package).status for package in (wrong, *fine)]
+    assert statuses == ["pending", "approved", "approved"]
     (sentence,) = said(app, "error")
-    assert sentence.startswith(
-        "2 packages approved. Not approved, because deals contradict the words: 'Family-Safe"
-    )
+    assert sentence.startswith("2 packages approved. Not approved, because checks found errors: 'Family-Safe")
 
 
 def test_flags_are_chips_on_the_card_and_words_in_the_list(clustered: str, store: Workspace) -> None:
@@ -427,7 +438,7 @@ def test_flags_are_chips_on_the_card_and_words_in_the_list(clustered: str, store
     store.save_outcome(clustered, replace(outcome, proposals=(replace(outcome.proposals[0], flags=flags),)))
     app = open_page("packages", clustered)
     assert_healthy(app)
-    assert table(app, "Package").value["Check"].tolist() == ["near-same, all in one, salvaged, unnamed"]
+    assert table(app, "Package").value["Flags"].tolist() == ["near-same, all in one, salvaged, unnamed"]
     for label, _ in FLAG_WORDS.values():
         assert label in words(app)
 
@@ -455,31 +466,33 @@ def test_a_claim_says_of_how_many_deals_it_is_true(claim: Claim, sentence: str) 
 def test_a_decision_is_saved_before_it_is_confirmed(
     proposed: str, store: Workspace, button: str, status: str, word: str
 ) -> None:
-    first = store.packages(proposed)[0]
-    app = click(open_page("packages", proposed), button)
+    first = sound(store, proposed)[0]
+    app = reviewed(proposed, first)
+    after = queued(app)[queued(app).index(first.name) + 1]
+    click(app, button)
     assert_healthy(app)
-    saved = store.packages(proposed)[0]
-    assert (saved.id, saved.status, saved.version) == (first.id, status, 2)
-    assert saved.decided_by == "analyst"
+    saved = current(store, proposed, first)
+    assert (saved.status, saved.version, saved.decided_by) == (status, 2, "analyst")
     assert said(app, "success") == [f"Saved: {word} ({first.name!r})."]
     counts = status_counts(app)
     assert counts["All"] == counts["Pending"] + counts["Approved"] + counts["Rejected"]
     assert counts[status.capitalize()] == 1
+    assert in_focus(app) == after  # the next one comes by itself
 
 
 def test_a_decision_can_be_taken_back(proposed: str, store: Workspace) -> None:
-    app = click(open_page("packages", proposed), "Approve")
-    show(app, "approved")
+    first = sound(store, proposed)[0]
+    app = show(click(reviewed(proposed, first), "Approve"), "approved")
     assert next(button for button in app.button if button.label == "Approve").disabled
     click(app, "Reopen")
     assert_healthy(app)
-    assert store.packages(proposed)[0].status == "pending"
+    assert current(store, proposed, first).status == "pending"
     assert said(app, "info") == ["No package is approved."]
 
 
 def test_when_all_is_decided_the_page_leads_to_export(proposed: str, store: Workspace) -> None:
     versions = {package.id: package.version for package in store.packages(proposed)}
-    store.edit_packages(proposed, versions, [Approve()])
+    store.edit_packages(proposed, versions, [Approve("Of the test.")])
     app = open_page("packages", proposed)
     assert_healthy(app)
     assert said(app, "info") == ["Every package is decided on."]
@@ -487,19 +500,20 @@ def test_when_all_is_decided_the_page_leads_to_export(proposed: str, store: Work
 
 
 def test_several_packages_are_decided_on_together(proposed: str, store: Workspace) -> None:
-    app = select_rows(open_page("packages", proposed), "packages_", [0, 2])
+    fine = sound(store, proposed)[:2]
+    app = tick(open_page("packages", proposed), *fine)
     assert "2 packages selected" in words(app)
     click(app, "Approve 2")
     assert_healthy(app)
-    statuses = [package.status for package in store.packages(proposed)]
-    assert statuses[:4] == ["approved", "pending", "approved", "pending"]
+    approved = [package.id for package in store.packages(proposed) if package.status == "approved"]
+    assert approved == [package.id for package in fine]
     # The list has other rows now: the old positions must not stand for other packages.
     assert "packages selected" not in words(app)
 
 
 def test_a_bulk_decision_with_one_stale_package_changes_nothing(proposed: str, store: Workspace) -> None:
-    app = select_rows(open_page("packages", proposed), "packages_", [0, 1])
-    second = store.packages(proposed)[1]
+    first, second = store.packages(proposed)[:2]
+    app = tick(open_page("packages", proposed), first, second)
     store.edit_packages(proposed, {second.id: second.version}, [Rename("Changed elsewhere")])
     click(app, "Reject 2")
     assert_healthy(app)
@@ -512,14 +526,16 @@ def test_a_bulk_decision_with_one_stale_package_changes_nothing(proposed: str, s
 
 
 def test_name_and_reasoning_are_saved_together(proposed: str, store: Workspace) -> None:
-    app = open_page("packages", proposed)
-    old = store.packages(proposed)[0].name
+    first = store.packages(proposed)[0]
+    app = reviewed(proposed, first)
     name_box(app).set_value("Auto  CTV East")
     reasoning_box(app).set_value("One buyer.")
     click(app, "Save name")
     assert_healthy(app)
-    assert said(app, "success") == [f"Saved: rename to 'Auto  CTV East', change the reasoning ({old!r})."]
-    saved = store.packages(proposed)[0]
+    assert said(app, "success") == [
+        f"Saved: rename to 'Auto  CTV East', change the reasoning ({first.name!r})."
+    ]
+    saved = current(store, proposed, first)
     assert (saved.name, saved.reasoning) == ("Auto CTV East", "One buyer.")
     assert saved.edited
     assert name_box(app).value == "Auto CTV East"
@@ -530,16 +546,17 @@ def test_saving_what_nobody_changed_makes_no_version(proposed: str, store: Works
     before = store.packages(proposed)
     app = click(open_page("packages", proposed), "Save name")
     assert_healthy(app)
-    assert said(app, "success") == ["Nothing to save: name and reasoning are as they were."]
+    assert said(app, "success") == ["Nothing to save: everything is like that already."]
     assert store.packages(proposed) == before
 
 
 def test_an_edit_of_an_approved_package_asks_for_approval_again(proposed: str, store: Workspace) -> None:
-    app = show(click(open_page("packages", proposed), "Approve"), "approved")
+    first = sound(store, proposed)[0]
+    app = show(click(reviewed(proposed, first), "Approve"), "approved")
     name_box(app).set_value("Another name")
     click(app, "Save name")
     assert_healthy(app)
-    assert store.packages(proposed)[0].status == "pending"
+    assert current(store, proposed, first).status == "pending"
 
 
 @pytest.mark.parametrize("name", ["", "   "])
@@ -556,102 +573,61 @@ def test_a_blank_name_is_refused_and_nothing_changes(proposed: str, store: Works
 def test_words_of_a_model_are_shown_not_run(proposed: str, store: Workspace) -> None:
     first, second = store.packages(proposed)[:2]
     store.edit_packages(proposed, {first.id: 1}, [Rename(PICTURE), SetReasoning(PICTURE)])
-    store.add_package(proposed, f"Twin {PICTURE}", first.deal_ids)
-    app = open_page("packages", proposed)
-    assert_no_live_markdown(app)
-    click(app, "Approve")
+    twin = store.add_package(proposed, f"Twin {PICTURE}", first.deal_ids)
+    app = reviewed(proposed, current(store, proposed, first))
+    for name in ("Review", "Overlap", "Where every deal stands"):
+        assert_no_live_markdown(view(app, name))
+        assert_healthy(app)
+    view(app, "Review")
+    assert_no_live_markdown(tick(app, twin, second))
+    click(tick(app, current(store, proposed, first)), "Reject")
     assert_healthy(app)
-    assert said(app, "success") == [f"Saved: approve ({PICTURE!r})."]
+    assert said(app, "success") == [f"Saved: reject ({PICTURE!r})."]
     assert_no_live_markdown(app)
-    assert second.status == "pending"
 
 
 def test_selected_deals_leave_the_package_by_id(proposed: str, store: Workspace) -> None:
-    first = store.packages(proposed)[0]
-    app = select_rows(open_page("packages", proposed), "members_", [0, 2])
+    first = unsound(store, proposed)[0]
+    app = select_rows(reviewed(proposed, first), "members_", [0, 2])
     click(app, "Remove 2 selected deals")
     assert_healthy(app)
     assert first.deal_ids[0] in said(app, "success")[0]  # as it is written, not in small letters
-    saved = store.packages(proposed)[0]
+    saved = current(store, proposed, first)
     gone = {first.deal_ids[0], first.deal_ids[2]}
     assert saved.deal_ids == tuple(deal_id for deal_id in first.deal_ids if deal_id not in gone)
     total, states = ledger(app)
     assert total == sum(states.values()) == 60
-    assert next(button for button in app.button if button.label.startswith("Remove")).disabled
+    assert next(button for button in app.button if button.label == "Remove selected deals").disabled
 
 
 def test_the_last_deal_cannot_leave(proposed: str, store: Workspace) -> None:
     first = store.packages(proposed)[0]
-    app = select_rows(open_page("packages", proposed), "members_", list(range(len(first.deal_ids))))
-    click(app, "Remove")
+    count = len(first.deal_ids)
+    app = select_rows(reviewed(proposed, first), "members_", list(range(count)))
+    click(app, f"Remove {count} selected")
     assert_healthy(app)
     assert said(app, "error") == [f"{first.name!r} would hold no deal: reject it instead."]
-    assert store.packages(proposed)[0] == first
+    assert current(store, proposed, first) == first
 
 
 def test_deals_are_added_at_the_end(proposed: str, store: Workspace) -> None:
     first = store.packages(proposed)[0]
     new = [deal.deal_id for deal in small_deals().deals if deal.deal_id not in first.deal_ids][:2]
-    app = open_page("packages", proposed)
+    app = reviewed(proposed, first)
     app.multiselect(key=f"add_{first.id}_1").set_value(new)
     click(app, "Add")
     assert_healthy(app)
-    assert store.packages(proposed)[0].deal_ids == (*first.deal_ids, *new)
+    assert current(store, proposed, first).deal_ids == (*first.deal_ids, *new)
     assert not set(new) & set(app.multiselect[-1].proto.options)
     click(app, "Add")  # nothing is chosen: nothing happens
-    assert store.packages(proposed)[0].version == 2
-
-
-def test_a_stale_edit_is_refused_and_neither_version_is_lost(proposed: str, store: Workspace) -> None:
-    app = open_page("packages", proposed)
-    first = store.packages(proposed)[0]
-    name_box(app).set_value("My name")
-    store.edit_packages(proposed, {first.id: first.version}, [Rename("Their name")])
-    click(app, "Save name")
-    assert_healthy(app)
-    (sentence,) = said(app, "error")
-    assert sentence.startswith("'Their name' was changed meanwhile (version 2, yours 1)")
-    assert store.packages(proposed)[0].name == "Their name"
-    assert name_box(app).value == "My name"
-    click(app, "Save name")  # knowing theirs
-    assert_healthy(app)
-    assert store.packages(proposed)[0].name == "My name"
-
-
-def test_an_edit_starts_from_what_others_saved(proposed: str, store: Workspace) -> None:
-    app = open_page("packages", proposed)
-    first = store.packages(proposed)[0]
-    store.edit_packages(proposed, {first.id: first.version}, [Rename("Their name")])
-    app.run()
-    assert name_box(app).value == "Their name"
-    reasoning_box(app).set_value("Only the reasoning is mine.")
-    click(app, "Save name")
-    saved = store.packages(proposed)[0]
-    assert (saved.name, saved.reasoning) == ("Their name", "Only the reasoning is mine.")
+    assert current(store, proposed, first).version == 2
 
 
 def test_a_package_that_a_new_proposal_replaced_cannot_be_approved(proposed: str, store: Workspace) -> None:
-    app = open_page("packages", proposed)
+    first = store.packages(proposed)[0]
+    app = reviewed(proposed, first)
     store.save_outcome(proposed, small_outcomes()[0])
     click(app, "Approve")
     assert_healthy(app)
     assert said(app, "error") == ["The package is not there any more: reload the page."]
     assert not [package for package in store.packages(proposed) if package.status == "approved"]
-
-
-def test_facts_are_counted_over_the_deals_shown(proposed: str, store: Workspace) -> None:
-    first = store.packages(proposed)[0]
-    app = open_page("packages", proposed)
-    facts = dict(table(app, "Fact").value.itertuples(index=False))
-    members = [deal for deal in small_deals().deals if deal.deal_id in first.deal_ids]
-    safe = sum(deal.safety.family_safe is True for deal in members)
-    assert f"({safe} of {len(members)} say so)" in facts["Family-safe"]
-    assert sum(int(count) for count in re.findall(r"\((\d+)\)", facts["Floors CPM"])) == len(members)
-
-
-def name_box(app: AppTest):
-    return next(item for item in app.text_input if item.label == "Name")
-
-
-def reasoning_box(app: AppTest):
-    return next(item for item in app.text_area if item.label == "Reasoning")

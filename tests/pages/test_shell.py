@@ -12,8 +12,10 @@ import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
+from core.clustering import ClusteringSettings
 from core.errors import WorkspaceError
 from core.packages import Approve
+from core.proposals.rules import SOURCE
 from core.workspace import Workspace
 from pages._shared import services, shell, state
 from tests.pages.conftest import (
@@ -29,6 +31,7 @@ from tests.pages.conftest import (
     said,
     screen,
     small_deals,
+    small_outcomes,
     words,
 )
 
@@ -246,6 +249,79 @@ def test_a_job_is_seen_from_every_page_and_session(loaded: str) -> None:
     finally:
         let_go.set()
     job_end(loaded)
+
+
+def test_good_news_of_a_job_is_told_once_in_every_session(loaded: str) -> None:
+    services.jobs().start(loaded, "Build clusters", lambda _: "12 clusters.")
+    job_end(loaded)
+    for _ in range(2):
+        app = open_page("deals", loaded)
+        app.run()
+        assert not said(app, "success")  # `open_page` drew it before
+    first = AppTest.from_file(str(ROOT / "app.py"), default_timeout=PATIENCE_S)
+    first.query_params["run"] = loaded
+    assert said(first.run(), "success") == ["Build clusters: 12 clusters."]
+
+
+def test_the_end_of_a_job_is_no_news_the_next_day(loaded: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    services.jobs().start(loaded, "Build clusters", lambda _: "12 clusters.")
+    job_end(loaded)
+    monkeypatch.setattr(shell, "_NEWS_S", -1.0)
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=PATIENCE_S)
+    app.query_params["run"] = loaded
+    assert not said(app.run(), "success")
+
+
+def interrupted(store: Workspace, run_id: str, kind: str, title: str, **params: object) -> None:
+    """Leave a job behind as a process does that dies."""
+    store.queue_job(run_id, title, kind, params, "elsewhere:1:0", lease_s=-1.0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "title", "params"),
+    [
+        ("build", "Build clusters", ClusteringSettings(max_deals=9, min_size=3).to_dict()),
+        ("measure", "Measure the clusters", {}),
+        ("place", "Place 2 new deals", {}),
+    ],
+)
+def test_a_job_that_died_with_its_process_can_be_resumed(
+    clustered: str, store: Workspace, kind: str, title: str, params: dict[str, object]
+) -> None:
+    interrupted(store, clustered, kind, title, **params)
+    app = open_page("clusters", clustered)
+    assert said(app, "error") == [
+        f"{title}: The app ended while this was under way. What was finished is kept."
+    ]
+    click(app, "Resume")
+    job = job_end(clustered)
+    assert job is not None
+    assert (job.kind, job.state, job.title) == (kind, "done", title)
+    assert dict(job.params) == params
+    assert_healthy(app.run())
+    assert not said(app, "error")
+
+
+def test_resumed_proposals_ask_only_about_clusters_without_an_answer(
+    clustered: str, store: Workspace
+) -> None:
+    clusters = [cluster.id for cluster in store.clustering(clustered).clusters]
+    wish = {"who": SOURCE, "cluster_ids": clusters, "model": None, "template": None, "fresh": False}
+    interrupted(store, clustered, "propose", "Propose packages with Rules (no AI)", **wish)
+    store.save_outcome(clustered, small_outcomes()[0])
+    before = [package.id for package in store.packages(clustered)]
+    click(open_page("packages", clustered), "Resume")
+    assert job_end(clustered).state == "done"
+    assert len(store.outcomes(clustered)) == len(clusters)
+    assert {package.id for package in store.packages(clustered)} > set(before)
+
+
+def test_what_nobody_can_start_again_offers_no_resume(loaded: str, store: Workspace) -> None:
+    interrupted(store, loaded, "", "Some work")
+    app = open_page("deals", loaded)
+    assert "Resume" not in [button.label for button in app.button]
+    click(app, "Dismiss")
+    assert not said(app.run(), "error")
 
 
 def test_a_message_is_shown_once(loaded: str) -> None:
