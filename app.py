@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages._shared import shell
+from pages._shared import no_workspace, shell
 
 # A picture of our own: a material icon would be fetched from outside as the tab's icon.
 ICON = Path(__file__).parent / "pages" / "_shared" / "icon.png"
@@ -19,4 +19,7 @@ pages = [
 ]
 page = st.navigation(pages, position="top")
 shell.enter_shell()
-shell.run_guarded(page)
+if error := no_workspace.trouble():
+    no_workspace.draw(error)
+else:
+    shell.run_guarded(page)

@@ -1,4 +1,4 @@
-"""Settings: who is asked and with which key, limits, the prompt, the runs of this workspace."""
+"""Settings: the runs, who is asked and with which key, limits, the prompt, backups."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import streamlit as st
 from core.proposals import Limits, PromptTemplate, run_proposals
 from core.proposals.providers import PROVIDERS, Provider, make_proposer
 from core.settings import get_settings
+from core.workspace.migrations import HEAD
 from pages._shared import shell, state
 from pages._shared.preferences import (
     CAPS,
@@ -22,6 +23,8 @@ from pages._shared.preferences import (
 )
 from pages._shared.prompt_editor import example_group, prompt_editor
 from pages._shared.services import workspace
+from pages._shared.settings_backups import backups_panel
+from pages._shared.settings_runs import runs_panel
 from pages._shared.texts import literal
 
 shell.ensure_shell("pages/settings.py")
@@ -153,55 +156,18 @@ def _limits() -> None:
     )
 
 
-# --- runs -------------------------------------------------------------------------------------
-
-
-@state.guarded
-def _rename(run_id: str) -> None:
-    workspace().rename_run(run_id, st.session_state[f"run_name_{run_id}"])
-    state.tell("Saved: the run's name.")
-
-
-@state.guarded
-def _delete(run_id: str) -> None:
-    workspace().delete_run(run_id)
-    state.leave_run()
-    state.tell("The run is deleted.")
-
-
-@st.dialog("Delete this run?")
-def _confirm_delete(run_id: str, name: str) -> None:
-    st.write("Its deals, clusters, packages and decisions go with it. This cannot be undone.")
-    st.text(name)
-    if st.button(
-        "Delete for good", type="primary", on_click=_delete, args=(run_id,), icon=":material/delete:"
-    ):
-        st.rerun()
-
-
-def _runs() -> None:
-    run = state.current_run()
-    if run is None:
-        return
-    st.subheader("This run")
-    left, middle, right = st.columns([3, 1, 1], vertical_alignment="bottom")
-    left.text_input("Name of the run", run.name, key=f"run_name_{run.id}")
-    middle.button("Save name", on_click=_rename, args=(run.id,))
-    if right.button("Delete run", icon=":material/delete:", disabled=shell.job_running(run.id)):
-        _confirm_delete(run.id, run.name)
-
-
 st.title("Settings")
 st.write("Everything here is kept in this workspace; secrets are not.")
 current = state.current_run()
+runs_panel(current)
 _service()
 _limits()
 st.subheader("Prompt")
 prompt_editor(current)
-_runs()
+backups_panel()
 st.subheader("About")
 st.caption(
     f"Dealweaver {version('dealweaver')} · Python {platform.python_version()} · "
-    f"Streamlit {st.__version__} · embeddings {get_settings().embedding_model}"
+    f"Streamlit {st.__version__} · embeddings {get_settings().embedding_model} · tables {HEAD}"
 )
 st.caption("IAB Tech Lab Content Taxonomy, (c) IAB Technology Laboratory, CC BY 3.0.")

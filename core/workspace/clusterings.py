@@ -87,6 +87,15 @@ def newest(session: Session, run_id: str) -> int:
     return session.scalar(found) or 0
 
 
+def count(session: Session, row: RunRow) -> int | None:
+    """Return how many clusters the run has, None before the first clustering."""
+    kept = select(ClusteringRow.clusters).where(ClusteringRow.run_id == row.id)
+    found = session.scalar(kept.order_by(ClusteringRow.id.desc()).limit(1))
+    if found is None and row.clustering is not None:  # of a version without a history
+        found = len(row.clustering["clusters"])
+    return found
+
+
 def put(
     session: Session, row: RunRow, clustering: Clustering, quality: Quality | None, what: str, at: str
 ) -> None:

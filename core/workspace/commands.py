@@ -1,4 +1,4 @@
-"""The commands of `python -m core` about the workspace: backup, restore, doctor and export."""
+"""The commands of `python -m core` about the workspace: its safety, its runs, and export."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from core.settings import get_settings
 from core.workspace.backup import backup, backups, restore
 from core.workspace.doctor import doctor
 from core.workspace.exporting import chosen_options, export_job, run_named
-from core.workspace.store import Workspace
+from core.workspace.run_files import SUFFIX
+from core.workspace.store import RunSummary, Workspace
 
 Say = Callable[[str], None]
 
@@ -37,6 +38,18 @@ def add_workspace_commands(commands: argparse._SubParsersAction[argparse.Argumen
 
     look = commands.add_parser("doctor", help="say whether the workspace is sound, and what to do if not")
     look.set_defaults(command=lambda _: _doctor(say))
+
+    listed = commands.add_parser("runs", help="list the runs of the workspace, newest first")
+    listed.set_defaults(command=lambda _: _runs(say))
+
+    save = commands.add_parser("save-run", help="write a run with everything made from it to a file")
+    save.add_argument("run", help="id or name of the run")
+    save.add_argument("file", type=Path, help=f"file to write; its name ends in {SUFFIX}")
+    save.set_defaults(command=lambda options: _save_run(options.run, options.file, say))
+
+    load = commands.add_parser("open-run", help="add the run of such a file to the workspace")
+    load.add_argument("file", type=Path, help="file that save-run or the Settings page wrote")
+    load.set_defaults(command=lambda options: _open_run(options.file, say))
 
     out = commands.add_parser(
         "export", help="write the approved packages of a run in the workspace to a file"
@@ -77,6 +90,33 @@ def _doctor(say: Say) -> int:
     for finding in report.findings:
         say(f"{'ok' if finding.ok else 'WRONG':>5}  {finding.sentence}")
     return _OK if report.ok else _WRONG
+
+
+def _runs(say: Say) -> int:
+    with closing(Workspace(get_settings().workspace_url)) as workspace:
+        for run in workspace.runs():
+            say(_line(run))
+    return _OK
+
+
+def _line(run: RunSummary) -> str:
+    clusters = "no clusters" if run.clusters is None else f"{run.clusters} clusters"
+    counts = f"{run.deals} deals, {clusters}, {run.approved} of {run.packages} packages approved"
+    return f"{run.id}  {run.saved_at}  {run.name}: {counts}"
+
+
+def _save_run(name: str, file: Path, say: Say) -> int:
+    with closing(Workspace(get_settings().workspace_url)) as workspace:
+        run = run_named(workspace, name)
+        workspace.export_workspace(run.id, file)
+    say(f"{file}: the run {run.name}, {file.stat().st_size:,} bytes")
+    return _OK
+
+
+def _open_run(file: Path, say: Say) -> int:
+    with closing(Workspace(get_settings().workspace_url)) as workspace:
+        say(_line(workspace.run(workspace.import_workspace(file))))
+    return _OK
 
 
 def _export(options: argparse.Namespace, say: Say) -> int:

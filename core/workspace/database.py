@@ -17,7 +17,7 @@ from core.errors import WorkspaceDamaged, WorkspaceError
 from core.packages import Package
 from core.workspace import clusterings
 from core.workspace.backup import AutomaticBackups, backup, backups_of, part_in
-from core.workspace.migrations import HEAD, is_newer, upgrade, version_of
+from core.workspace.migrations import HEAD, VERSIONS, is_newer, upgrade, version_of
 from core.workspace.schema import APPLICATION_ID, DealRow, EventRow, RunRow, open_engine
 from core.workspace.sqlite_file import address_of, examine, file_of, is_damage, sync
 
@@ -117,6 +117,9 @@ def _prepare(file: Path) -> None:
                 f"{file} is a database of another program: check DEALWEAVER_HOME and DEALWEAVER_DATABASE_URL."
             )
         _refuse_newer(address_of(file), found.version)
+        if found.version is not None and found.version not in VERSIONS:
+            problem = f"its tables are of a version that never was ({found.version!r})"
+            raise WorkspaceDamaged(file, problem, backups_of(file))
 
 
 def _make(file: Path) -> None:

@@ -6,6 +6,7 @@ events in a row give the packages that stand.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Literal
 
@@ -71,9 +72,8 @@ def _members(session: Session, run_id: str) -> dict[str, frozenset[str]]:
     clustering = session.scalar(select(RunRow.clustering).where(RunRow.id == run_id))
     if not clustering:
         return {}
-    ids = dict(
-        session.execute(select(DealRow.position, DealRow.deal_id).where(DealRow.run_id == run_id)).all()
-    )
+    in_order = select(DealRow.deal_id).where(DealRow.run_id == run_id).order_by(DealRow.position)
+    ids = session.scalars(in_order).all()  # positions count from 0 without a gap
     return {
         cluster["id"]: frozenset(ids[index] for index in cluster["members"])
         for cluster in clustering["clusters"]
@@ -89,6 +89,21 @@ def current(session: Session, run_id: str, clusters: ClusterMembers) -> list[dic
     saved = _standing(run_id).with_only_columns(PackageRow.package)
     members = clusters.of(session, run_id)
     return [package for package in session.scalars(saved) if _counts(package, members)]
+
+
+def count_current(session: Session, run_id: str, clusters: ClusterMembers) -> Counter[str]:
+    """Count the packages that count by their status; those an analyst touched are counted in the database."""
+    saved = PackageRow.package
+    untouched = (PackageRow.version == 1) & saved["edited"].as_boolean().is_(False)
+    status = saved["status"].as_string()
+    settled = _standing(run_id).with_only_columns(status, func.count()).where(~untouched).order_by(None)
+    counts: Counter[str] = Counter(dict(session.execute(settled.group_by(status)).all()))
+    members: Mapping[str, frozenset[str]] = {}
+    suggested = _standing(run_id).with_only_columns(status, saved["cluster_id"], saved["deal_ids"])
+    for kind, cluster_id, deal_ids in session.execute(suggested.where(untouched)):
+        members = members or clusters.of(session, run_id)
+        counts[kind] += members.get(cluster_id, frozenset()).issuperset(deal_ids)
+    return counts
 
 
 def current_rows(

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,8 @@ from core.clustering.edits import ClusterEdit, apply_cluster_edit
 from core.clustering.quality import Quality
 from core.deals import Deal, Delta, ImportResult, compare_deals
 from core.errors import WorkspaceError
-from core.workspace import clusterings, package_rows
+from core.packages.compare import RunComparison, RunContent, compare_runs
+from core.workspace import clusterings, copies, package_rows, run_files
 from core.workspace.answers import forget_outcomes
 from core.workspace.clusterings import ClusteringVersion
 from core.workspace.database import ANALYST, check_loads, get_run, log_event, now, read_deals
@@ -144,15 +146,17 @@ class Workspace(ReviewBook, JobBook, ExportBook):
         with self._reading() as session:
             # By the event of loading: `created_at` does not tell apart runs of the same second.
             loaded = func.min(EventRow.id)
-            ids = session.scalars(
-                select(EventRow.run_id).group_by(EventRow.run_id).order_by(loaded.desc())
-            ).all()
-            return [self._summary(session, run_id) for run_id in ids]
+            events = select(EventRow.run_id, func.max(EventRow.id)).group_by(EventRow.run_id)
+            return [
+                self._summary(session, run_id, newest)
+                for run_id, newest in session.execute(events.order_by(loaded.desc()))
+            ]
 
     def run(self, run_id: str) -> RunSummary:
         """Return one run. Raises WorkspaceError when there is none of this id."""
         with self._reading() as session:
-            return self._summary(session, run_id)
+            newest = session.scalar(select(func.max(EventRow.id)).where(EventRow.run_id == run_id))
+            return self._summary(session, run_id, newest or 0)
 
     def delete_run(self, run_id: str) -> None:
         """Delete a run with everything made from it. Raises WorkspaceError when there is none."""
@@ -169,11 +173,22 @@ class Workspace(ReviewBook, JobBook, ExportBook):
             log_event(session, run_id, f"Rename the run to {name.strip()!r}")
             row.name = name.strip()
 
-    def _summary(self, session: Session, run_id: str) -> RunSummary:
+    @cached_property
+    def _summaries(self) -> dict[str, tuple[int, RunSummary]]:
+        return {}
+
+    def _summary(self, session: Session, run_id: str, newest_event: int) -> RunSummary:
+        """Return a run as it is after its newest event: whatever a summary tells, an event tells too."""
+        known = self._summaries.get(run_id)
+        if known is None or known[0] != newest_event:
+            known = self._summaries[run_id] = (newest_event, self._count(session, run_id))
+        return known[1]
+
+    def _count(self, session: Session, run_id: str) -> RunSummary:
         row = get_run(session, run_id)
         deals = session.scalar(select(func.count()).where(DealRow.run_id == run_id)) or 0
-        packages = package_rows.current(session, run_id, self._clusters)
-        statuses = Counter(package["status"] for package in packages)
+        statuses = package_rows.count_current(session, run_id, self._clusters)
+        exported = select(EventRow.id).where(EventRow.run_id == run_id, EventRow.what.startswith(EXPORT))
         return RunSummary(
             id=row.id,
             name=row.name,
@@ -181,17 +196,56 @@ class Workspace(ReviewBook, JobBook, ExportBook):
             created_at=row.created_at,
             saved_at=row.saved_at,
             deals=deals,
-            clusters=len(row.clustering["clusters"]) if row.clustering else None,
-            packages=len(packages),
+            clusters=clusterings.count(session, row),
+            packages=statuses.total(),
             approved=statuses["approved"],
             pending=statuses["pending"],
             loads=clusterings.loads_of(row),
-            exported=bool(
-                session.scalar(
-                    select(func.count()).where(EventRow.run_id == run_id, EventRow.what.startswith(EXPORT))
-                )
-            ),
+            exported=session.scalar(exported.limit(1)) is not None,
         )
+
+    # --- copies -------------------------------------------------------------------------------
+
+    def duplicate_run(self, run_id: str, name: str, who: str = ANALYST) -> str:
+        """Copy a run with everything made from it, and return the id of the copy.
+
+        Only work under way is not copied. Raises WorkspaceError for a blank name.
+        """
+        if not name.strip():
+            raise WorkspaceError("A run needs a name: write one before you duplicate.")
+        with self._saving() as session:
+            former = get_run(session, run_id).name
+            copy_id = copies.copy_run(session, session, run_id)
+            get_run(session, copy_id).name = name.strip()
+            log_event(session, copy_id, f"Duplicate the run {former!r}", who=who)
+        return copy_id
+
+    def export_workspace(self, run_id: str, file: Path) -> None:
+        """Write a run with everything made from it into a file that `import_workspace` opens elsewhere.
+
+        It holds no preferences and no key. Raises WorkspaceError when the name does not end in
+        `.dealweaver`, or the file cannot be written; one that was there before then stays.
+        """
+        with self._reading() as source, run_files.new_file(file) as target:
+            copies.copy_run(source, target, run_id)
+
+    def import_workspace(self, file: Path, filename: str | None = None) -> str:
+        """Add the run of a file that `export_workspace` wrote, here or elsewhere, and return its id.
+
+        filename: what to call the file in errors. Run and packages keep their ids where this workspace
+        has no such ids. Raises WorkspaceError when the file is no sound workspace of one run, of this
+        version or an older one; nothing was added then.
+        """
+        opened = run_files.opened_file(file, filename or file.name)
+        with opened as (source, run_id), self._saving() as target:
+            return copies.copy_run(source, target, run_id)
+
+    def compare_runs(self, before_id: str, after_id: str) -> RunComparison:
+        """Tell what differs between the deals and packages of two runs."""
+        before, after = (
+            RunContent(self.deals(run_id), self.packages(run_id)) for run_id in (before_id, after_id)
+        )
+        return compare_runs(before, after)
 
     # --- deals --------------------------------------------------------------------------------
 

@@ -65,8 +65,7 @@ def header() -> None:
     if run:
         undo_and_redo(run)
         _job_line(run.id)
-    message = st.session_state.pop(state.MESSAGE, None)
-    if message:
+    if message := state.told():
         kind, text = message
         (st.error if kind == "error" else st.success)(literal(text))
 

@@ -7,6 +7,7 @@ and the address carries the run's id.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import ParamSpec, TypeVar
@@ -15,7 +16,7 @@ import streamlit as st
 
 from core.clustering import Clustering
 from core.deals import Deal
-from core.errors import DealweaverError, WorkspaceError
+from core.errors import DealweaverError, WorkspaceDamaged, WorkspaceError
 from core.packages import Package
 from core.packages.coverage import DealState, deal_states
 from core.proposals import Outcome
@@ -39,6 +40,7 @@ DRAFT = "draft"
 SELECTED = "selected_deals"
 SETTINGS_OF = "settings_of_run"
 MESSAGE = "message"
+_SHOWN_SINCE = "message_shown_since"
 JOB_SEEN = "newest_job_seen"
 _DEALS = "cached_deals"
 _LOADS = "loads_of_run"
@@ -53,6 +55,8 @@ def current_run() -> RunSummary | None:
         return None
     try:
         run = workspace().run(run_id)
+    except WorkspaceDamaged:
+        raise
     except WorkspaceError:
         leave_run()
         st.warning(
@@ -112,14 +116,35 @@ def states_of(
     return deal_states(deals_of(run_id), clustering, outcomes, packages)
 
 
+# A table sends its selection, or a box its text, right after a click: the rerun that follows must not take
+# away what the click said.
+SHOWN_S = 3.0
+
+
 def tell(message: str) -> None:
     """Show a sentence at the top of the page after the next rerun."""
     st.session_state[MESSAGE] = ("success", message)
+    st.session_state.pop(_SHOWN_SINCE, None)
 
 
 def complain(message: str) -> None:
     """Show an error at the top of the page after the next rerun."""
     st.session_state[MESSAGE] = ("error", message)
+    st.session_state.pop(_SHOWN_SINCE, None)
+
+
+def told() -> tuple[str, str] | None:
+    """Return kind and text of the sentence to show: once, and in reruns that follow at once."""
+    message: tuple[str, str] | None = st.session_state.get(MESSAGE)
+    if message is None:
+        return None
+    first = _SHOWN_SINCE not in st.session_state
+    since: float = st.session_state.setdefault(_SHOWN_SINCE, time.monotonic())
+    if time.monotonic() - since < SHOWN_S:
+        return message
+    del st.session_state[MESSAGE]
+    del st.session_state[_SHOWN_SINCE]
+    return message if first else None
 
 
 def guarded(action: Callable[_Arguments, None]) -> Callable[_Arguments, None]:

@@ -28,7 +28,7 @@ from core.proposals import Outcome, RulesProposer, run_proposals
 from core.settings import RANDOM_SEED, get_settings
 from core.workspace import Job, Workspace
 from core.workspace.tasks import MAP, VECTORS
-from pages._shared import services
+from pages._shared import services, state
 from tests.fakes.embeddings import FakeEncoder
 
 ROOT = Path(__file__).parents[2]
@@ -111,6 +111,12 @@ def _warm_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(app_test, "PagesManager", _WarmPages)
     # Looking for custom components in every installed package takes .3 s a session; the app uses none.
     monkeypatch.setattr(BidiComponentManager, "discover_and_register_components", lambda *_, **__: None)
+
+
+@pytest.fixture(autouse=True)
+def _messages_are_shown_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no sentence outlive its rerun, however fast the next one comes."""
+    monkeypatch.setattr(state, "SHOWN_S", 0.0)
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""Settings: the key stays secret, a prompt is checked before it is kept, runs come and go."""
+"""Settings: the key stays secret, a prompt is checked before it is kept, limits hold."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.errors import WorkspaceError
-from core.packages import Approve
 from core.proposals import DEFAULT_TEMPLATE
 from core.proposals.providers import PROVIDERS
 from core.workspace import Workspace
@@ -25,7 +23,6 @@ from tests.pages.conftest import (
     open_page,
     said,
     screen,
-    small_deals,
     watch_job,
     words,
 )
@@ -202,72 +199,3 @@ def test_the_app_tries_as_hard_as_it_says() -> None:
     assert (limits.transport_attempts, limits.content_attempts) == (4, 2)
     assert (limits.call_timeout_s, limits.cluster_deadline_s) == (45, 180)
     assert "up to 4 times when calls fail on the way, 2 times" in words(app)
-
-
-# --- runs -------------------------------------------------------------------------------------
-
-
-def test_a_run_is_renamed(loaded: str, store: Workspace) -> None:
-    app = open_page("settings", loaded)
-    name_box(app).set_value("  Autumn deals ")
-    click(app, "Save name")
-    assert_healthy(app)
-    assert store.run(loaded).name == "Autumn deals"
-    assert app.selectbox(key="run_picker").options[0].startswith("Autumn deals")
-
-
-def test_a_run_keeps_its_name_when_the_new_one_is_blank(loaded: str, store: Workspace) -> None:
-    app = open_page("settings", loaded)
-    name_box(app).set_value(" ")
-    click(app, "Save name")
-    assert_healthy(app)
-    assert said(app, "error") == ["A run needs a name: write one before you save."]
-    assert store.run(loaded).name == "Small sample"
-
-
-def test_the_name_box_follows_the_run(loaded: str, store: Workspace) -> None:
-    other = store.create_run(small_deals(), "other.json", "The other")
-    app = open_page("settings", loaded)
-    app.selectbox(key="run_picker").set_value(other)
-    app.run()
-    assert name_box(app).value == "The other"
-    click(app, "Save name")
-    assert (store.run(other).name, store.run(loaded).name) == ("The other", "Small sample")
-
-
-def test_a_run_is_deleted_only_after_a_second_click(proposed: str, store: Workspace) -> None:
-    first = store.packages(proposed)[0]
-    store.edit_packages(proposed, {first.id: 1}, [Approve()])
-    app = click(open_page("settings", proposed), "Delete run")
-    assert [run.id for run in store.runs()] == [proposed]
-    click(app, "Delete for good")
-    assert_healthy(app)
-    assert store.runs() == []
-    assert said(app, "success") == ["The run is deleted."]
-    assert "run" not in app.query_params
-    assert not said(app, "warning")
-    assert "No deals loaded yet." in words(app)
-
-
-def test_a_run_that_cannot_be_deleted_says_why(
-    loaded: str, store: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(self: Workspace, run_id: str) -> None:  # noqa: ARG001
-        raise WorkspaceError("The workspace could not be saved, nothing was changed (disk full): try again.")
-
-    app = click(open_page("settings", loaded), "Delete run")
-    monkeypatch.setattr(Workspace, "delete_run", refuse)
-    click(app, "Delete for good")
-    assert_healthy(app)
-    assert "disk full" in said(app, "error")[0]
-    assert [run.id for run in store.runs()] == [loaded]
-
-
-def test_without_a_run_there_is_none_to_rename_or_delete() -> None:
-    app = open_page("settings")
-    assert not [button for button in app.button if button.label in {"Delete run", "Save name"}]
-    assert "Dealweaver" in words(app)
-
-
-def name_box(app: AppTest):
-    return next(item for item in app.text_input if item.label == "Name of the run")

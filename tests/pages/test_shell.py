@@ -333,6 +333,20 @@ def test_a_message_is_shown_once(loaded: str) -> None:
     assert not said(app, "success")
 
 
+def test_a_message_outlives_a_rerun_that_follows_at_once(
+    loaded: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state, "SHOWN_S", 60.0)
+    app = open_page("deals", loaded)
+    app.session_state[state.MESSAGE] = ("success", "Saved: it.")
+    for _ in range(2):
+        app.run()
+        assert said(app, "success") == ["Saved: it."]
+    monkeypatch.setattr(state, "SHOWN_S", 0.0)
+    app.run()
+    assert not said(app, "success")
+
+
 def test_the_configuration_keeps_errors_and_data_at_home() -> None:
     options = {
         "client.showErrorDetails": "none",

@@ -219,6 +219,17 @@ def test_database_of_a_newer_version_is_refused_and_left_as_it_is(url, workspace
     assert contents(url) == before
 
 
+@pytest.mark.usefixtures("run_id")
+def test_database_of_a_version_that_never_was_is_refused_and_left_as_it_is(url, workspace):
+    workspace.close()
+    run_sql(url, "UPDATE alembic_version SET version_num = '0000'")
+    before = contents(url)
+    with pytest.raises(WorkspaceError, match=r"version that never was .'0000'") as caught:
+        Workspace(url)
+    assert "\n" not in str(caught.value)
+    assert contents(url) == before
+
+
 def contents(url):
     """Return every byte of a file, or the rows of a database that tell of a change."""
     if url.startswith("sqlite"):

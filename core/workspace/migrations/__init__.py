@@ -11,8 +11,12 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
+from core.errors import WorkspaceError
+
 FOLDER = Path(__file__).parent
-HEAD = max(path.name[:4] for path in (FOLDER / "versions").glob("[0-9]*.py"))
+VERSIONS = frozenset(path.name[:4] for path in (FOLDER / "versions").glob("[0-9]*.py"))
+"""Every version of the tables that this program knows."""
+HEAD = max(VERSIONS)
 """The version of the tables that this program works with."""
 
 # Alembic keeps the connection it works on in a place that all threads share.
@@ -33,7 +37,13 @@ def is_newer(version: str | None) -> bool:
 
 
 def upgrade(connection: Connection) -> None:
-    """Take every step that the database lacks, in the transaction of the connection."""
+    """Take every step that the database lacks, in the transaction of the connection.
+
+    Raises WorkspaceError when the database names a version that never was.
+    """
+    version = version_of(connection)
+    if version is not None and version not in VERSIONS:
+        raise WorkspaceError(f"The tables are of a version that never was ({version!r}): restore a backup.")
     from alembic.command import upgrade as take_steps
     from alembic.config import Config
 
