@@ -1,13 +1,13 @@
 # make app    set everything up and start the app on 127.0.0.1:8501
 # make test   set everything up and run the tests
 # make check  format check, lint, types, tests
-# make slow   the tests that take minutes (a fresh install, every fault at every call)
+# make slow   the tests that take minutes (a fresh install, every fault at every call, kill -9)
 # make browser  the tests in a real Chromium (Debian: apt-get install chromium)
-# make bench  figures of reading, clustering, rules, proposals and exports, most with targets; -k goes on after a miss
+# make bench  figures of reading, clustering, rules, proposals, exports, workspace; -k goes on after a miss
 PYTHON ?= python3
 PORT ?= 8501
 BIN := .venv/bin
-BENCHES := reading clustering rules proposals exports
+BENCHES := reading clustering rules proposals exports workspace
 
 .PHONY: app test check lint types slow browser bench clean
 

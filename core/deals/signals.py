@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Literal
 
 from core.deals.model import Deal
+from core.deals.plain import plain_text
 from core.deals.taxonomy import Category, categories, check_category, lookup
 
 Signal = Literal["KIDS", "POLITICAL", "GAMBLING", "RESTRICTED", "NEWS"]
@@ -68,7 +69,7 @@ _CODE = re.compile(r"\s*IAB\d{1,2}(?:-\d{1,2})?\s*", re.IGNORECASE)
 
 @lru_cache(maxsize=50_000)
 def _in_words(text: str) -> frozenset[Signal]:
-    text = text.replace("_", " ")
+    text = plain_text(text).replace("_", " ")
     if not _ANY.search(text):
         return frozenset()
     said = _DENIED.sub(" ", text)

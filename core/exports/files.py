@@ -38,9 +38,21 @@ def write_file(path: Path, data: bytes) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         part.replace(path)
+        sync(path.parent)
     except OSError as error:
         with suppress(OSError):
             part.unlink()
         raise ExportError(
             f"{path} cannot be written ({error.strerror}): choose another folder or free some space."
         ) from None
+
+
+def sync(path: Path) -> None:
+    """Have a file or folder written to the disk itself, so that it is there after a power cut."""
+    if os.name == "nt" and path.is_dir():  # Windows cannot, and need not
+        return
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)

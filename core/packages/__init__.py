@@ -14,21 +14,17 @@ from core.packages.edits import (
     apply_edit,
     with_claims,
 )
+from core.packages.history import Change, Review, redo, replay, undo
 from core.packages.model import Package, package_from_proposal
 from core.packages.review import (
-    Change,
     Command,
     Duplicate,
     EditPackages,
     MakePackage,
     Merge,
     MoveDeals,
-    Review,
     Split,
     perform,
-    redo,
-    replay,
-    undo,
 )
 
 __all__ = [

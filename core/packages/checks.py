@@ -6,11 +6,9 @@ mend it in one click. What a deal does not say breaks no rule but FAMILY_CLAIM; 
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil
 
 from core.deals import Deal
 from core.deals.countries import common_places, places_of
@@ -18,22 +16,28 @@ from core.deals.facts import mix
 from core.deals.signals import Signal, signals_of
 from core.deals.vocabulary import garm_risk
 from core.packages.facts import currency_of, end_of, flight_of, running_time, start_of
-from core.packages.findings import SEVERITIES, CheckRules, Finding, Fix, Rule, Severity
-from core.packages.model import Package
-from core.packages.naming import (
-    NAME_RULES,
-    NameIndex,
-    claim_findings,
-    claims_family_safe,
-    claims_of,
-    contradicts_years,
+from core.packages.findings import (
+    SEVERITIES,
+    CheckRules,
+    Finding,
+    Fix,
+    Rule,
+    Severity,
     counted,
     ids_of,
     named,
     removal,
+)
+from core.packages.model import Package
+from core.packages.naming import (
+    NAME_RULES,
+    NameIndex,
+    contradicts_years,
     word_findings,
     years_in,
 )
+from core.packages.twins import twins_of
+from core.packages.wording import claim_findings, claims_family_safe, claims_of
 from core.proposals import Claim
 from core.settings import MIN_PACKAGE_DEALS
 
@@ -220,7 +224,7 @@ def _gambling_family(case: _Case) -> Iterator[Finding]:
     if safe.deals:
         yield from _conflict(case, "GAMBLING_FAMILY", safe, gambling, unknown)
     elif gambling.deals and claims_family_safe(case.claims):
-        what = f"the words say family-safe, and {counted(len(gambling.deals), 'deal')} show gambling"
+        what = f"the words say family-safe, with gambling in {counted(len(gambling.deals), 'deal')}"
         fixes = removal(case.members, gambling.deals, "gambling")
         yield _broken("GAMBLING_FAMILY", what + unknown, gambling.deals, fixes)
 
@@ -407,15 +411,9 @@ def _has_stale_name(deal: Deal, rules: CheckRules) -> bool:
 
 # --- the same deal twice ------------------------------------------------------------------------
 
-# Share of words that two texts must have in common: of up to nine words all, in any order.
-_NEAR_IDENTICAL = 0.9
-# A single word ("Deal") says too little to compare.
-_LEAST_WORDS = 2
-_WORD = re.compile(r"[^\W_]+")
-
 
 def _dup_member(case: _Case) -> Iterator[Finding]:
-    groups = _twins(case.members)
+    groups = twins_of(case.members)
     if groups:
         doubled = case.any_of(*groups)
         extra = case.any_of(*(group[1:] for group in groups))
@@ -427,63 +425,6 @@ def _dup_member(case: _Case) -> Iterator[Finding]:
 
 
 _MOST_GROUPS = 3
-
-
-def _twins(members: Sequence[Deal]) -> list[list[Deal]]:
-    """Return groups of deals that look like one: by publisher, format and SSP, or by their text."""
-    leader = {place: place for place in range(len(members))}
-
-    def lead(place: int) -> int:
-        while leader[place] != place:
-            place = leader[place]
-        return place
-
-    first: dict[tuple[frozenset[str], frozenset[str], str], int] = {}
-    for place, deal in enumerate(members):
-        if deal.publishers and deal.formats and deal.ssp_name:
-            key = (_folded(deal.publishers), frozenset(deal.formats), deal.ssp_name.casefold())
-            leader[place] = first.setdefault(key, place)
-    for one, other in _near_texts([_words(deal) for deal in members]):
-        low, high = sorted((lead(one), lead(other)))
-        leader[high] = low
-    groups: dict[int, list[Deal]] = {}
-    for place, deal in enumerate(members):
-        groups.setdefault(lead(place), []).append(deal)
-    return [group for group in groups.values() if len(group) > 1]
-
-
-def _folded(values: Iterable[str]) -> frozenset[str]:
-    return frozenset(value.casefold() for value in values)
-
-
-def _words(deal: Deal) -> frozenset[str]:
-    """Return the words of name and description, without those that only say which SSP and id it is.
-
-    Of too few words none is returned.
-    """
-    text = f"{deal.deal_name or ''} {deal.description or ''}"
-    own = f"{deal.ssp_name or ''} {deal.deal_id}"
-    words = frozenset(_WORD.findall(text.casefold())) - frozenset(_WORD.findall(own.casefold()))
-    return words if len(words) >= _LEAST_WORDS else frozenset()
-
-
-def _near_texts(texts: Sequence[frozenset[str]]) -> Iterator[tuple[int, int]]:
-    """Yield pairs of texts with nearly the same words, by place.
-
-    Prefix filtering (Bayardo, Ma and Srikant 2007): near texts share one of their few rarest words,
-    so only texts that do are compared.
-    """
-    spread = Counter(word for text in texts for word in text)
-    rarest: dict[str, list[int]] = {}
-    for place, text in enumerate(texts):
-        prefix = len(text) - ceil(_NEAR_IDENTICAL * len(text)) + 1 if text else 0
-        candidates: set[int] = set()
-        for word in sorted(text, key=lambda word: (spread[word], word))[:prefix]:
-            candidates.update(rarest.get(word, ()))
-            rarest.setdefault(word, []).append(place)
-        for other in sorted(candidates):
-            if len(text & texts[other]) >= _NEAR_IDENTICAL * len(text | texts[other]):
-                yield other, place
 
 
 # --- size and overlap ---------------------------------------------------------------------------
@@ -507,7 +448,7 @@ def _overlap(case: _Case) -> Iterator[Finding]:
     holders = dict.fromkeys(one for others in sharing.values() for one in others)
     titles = named([repr(case.others.names.names[one]) for one in holders])
     limit = "" if policy.mode == "forbid" else f", at most {policy.most_shared:.0%} may be"
-    what = f"{len(shared)} of {len(case.members)} are in {titles} too{limit}"
+    what = f"{len(shared)} of {len(case.members)} also in {titles}{limit}"
     severity: Severity = "error" if policy.mode == "forbid" else "warning"
     fixes = removal(case.members, shared, "shared")
     yield _broken("OVERLAP", what, shared, fixes, severity)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from core.deals import Deal
+from core.deals.plain import has_words, without_controls
 from core.errors import PackageError
 from core.packages.checks import Others, check_package
 from core.packages.findings import CheckRules, Finding, Override, open_errors
@@ -31,9 +32,9 @@ class Rename:
         return f"Rename to {self.name!r}"
 
     def apply(self, package: Package) -> Package:
-        """Rename. Raises PackageError for a blank or overlong name."""
-        name = " ".join(self.name.split())
-        if not name:
+        """Rename. Raises PackageError for an overlong name, and for one without a letter or number."""
+        name = " ".join(without_controls(self.name).split())
+        if not has_words(name):
             raise PackageError("A package needs a name: write one before you save.")
         if len(name) > NAME_LIMIT:
             raise PackageError(f"The name has {len(name)} characters: shorten it to {NAME_LIMIT}.")
@@ -51,7 +52,7 @@ class SetReasoning:
 
     def apply(self, package: Package) -> Package:
         """Replace the reasoning."""
-        return replace(package, reasoning=self.reasoning.strip())
+        return replace(package, reasoning=without_controls(self.reasoning).strip())
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,12 +294,14 @@ def _approved(
         raise PackageError(
             f"{package.name!r} holds deals that are not in the run any more ({', '.join(gone)}): remove them."
         )
-    if package.approval_holds(deals):
+    findings = check_package(package, _members(package, deals), rules, others)
+    reason = " ".join(without_controls(edit.reason or "").split())
+    # What is approved already is only approved again when the reason releases it from an error that is new.
+    if package.approval_holds(deals) and not (reason and open_errors(findings, package.overrides)):
         return package
     package = with_claims(package, deals)
-    found = open_errors(check_package(package, _members(package, deals), rules, others), ())
-    reason = " ".join((edit.reason or "").split())
-    if found and not reason:
+    found = open_errors(findings, ())
+    if found and not has_words(reason):
         raise PackageError(_not_released(package, found))
     at = _now()
     return replace(

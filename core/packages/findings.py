@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Literal
 
-from core.deals.model import content_hash
+from core.deals.model import Deal, content_hash
 
 Severity = Literal["error", "warning", "info"]
 OverlapMode = Literal["allow", "warn", "forbid"]
@@ -106,3 +106,35 @@ def open_errors(findings: Iterable[Finding], overrides: Iterable[Override]) -> t
     """Return the errors that no override holds for: they keep a package from being approved."""
     released = {override.key for override in overrides}
     return tuple(item for item in findings if item.severity == "error" and item.key not in released)
+
+
+# --- deals of a finding -------------------------------------------------------------------------
+
+_MOST_NAMED = 5
+
+
+def ids_of(deals: Iterable[Deal]) -> tuple[str, ...]:
+    """Return the ids of deals."""
+    return tuple(deal.deal_id for deal in deals)
+
+
+def named(names: Sequence[str]) -> str:
+    """Write out the first names and count the rest."""
+    more = len(names) - _MOST_NAMED
+    return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def counted(number: int, what: str) -> str:
+    """Write "1 deal", "2 deals"."""
+    return f"{number} {what}" + ("" if number == 1 else "s")
+
+
+def removal(members: Sequence[Deal], out: Sequence[Deal], kind: str = "", which: str = "") -> tuple[Fix, ...]:
+    """Return the fix that takes deals out, () when none is to go or none would stay.
+
+    kind, which: what stands before and after the word "deals" on its button.
+    """
+    if not out or len(out) >= len(members):
+        return ()
+    words = ("Remove", str(len(out)), kind, "deal" if len(out) == 1 else "deals", which)
+    return (Fix("remove", " ".join(filter(None, words)), (ids_of(out),)),)

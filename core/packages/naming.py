@@ -1,8 +1,8 @@
-"""The words of a package: what they claim, how a good name is built, and names that collide.
+"""The name of a package: how a good one is built, and names that collide.
 
-What name and reasoning say of the deals is compared by `core.proposals.claims`; here it becomes
-findings. The convention is "[Quality] [Vertical/Audience] [Format] Package", or the trafficking
-pattern "Buyer-DSP-InventoryDescription-MMDDYY".
+What a name claims of the deals is in `wording`. The convention is
+"[Quality] [Vertical/Audience] [Format] Package", or the trafficking pattern
+"Buyer-DSP-InventoryDescription-MMDDYY".
 """
 
 from __future__ import annotations
@@ -13,25 +13,21 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 
 from core.deals import Deal, Safety
+from core.deals.plain import has_words
 from core.deals.taxonomy import categories, check_category
-from core.deals.vocabulary import garm_risk
 from core.errors import PackageError
 from core.packages.facts import end_of, running_time, start_of
-from core.packages.findings import CheckRules, Finding, Fix, Rule
-from core.proposals import Claim
+from core.packages.findings import CheckRules, Finding, Rule, counted, ids_of, named
+from core.packages.wording import CLAIM_RULES, claim_findings, claims_of
 from core.proposals.claim_facts import FORMAT_WORDS, QUALITY_WORDS
-from core.proposals.claims import check_claims
 from core.proposals.rules import name_of
 
 # What platforms take: IAB Deals API, Index Exchange.
 NAME_LIMIT = 255
 DESCRIPTION_LIMIT = 250
 
-_MOST_NAMED = 5
-
 NAME_RULES: Mapping[str, Rule] = {
-    "FAMILY_CLAIM": Rule("error", "Words that say family-safe need deals that all say so"),
-    "CLAIM": Rule("error", "What the words say must be true of the deals"),
+    **CLAIM_RULES,
     "NAME_EMPTY": Rule("error", "A package needs a name"),
     "NAME_LENGTH": Rule("error", f"A name has at most {NAME_LIMIT} characters"),
     "NAME_VERIFIED": Rule("warning", "No data here can prove that inventory is verified"),
@@ -77,7 +73,7 @@ def word_findings(
     package_id: str | None,
 ) -> Iterator[Finding]:
     """Yield what is wrong with a name besides its claims."""
-    if not name.strip():
+    if not has_words(name):
         yield _broken("NAME_EMPTY", "write one")
         return
     yield from _lengths(name, description)
@@ -101,115 +97,6 @@ def _lengths(name: str, description: str) -> Iterator[Finding]:
         yield _broken("NAME_DESCRIPTION", f"the reasoning has {len(description)} and will be cut there")
 
 
-# --- claims -------------------------------------------------------------------------------------
-
-_DENIAL = re.compile(r"(?:non|not?|never|without|isn't|aren't|free)\b", re.IGNORECASE)
-# "30 of 30 are family-safe" and "100% family-safe" speak of all deals as well.
-_OF_ALL = re.compile(
-    r"(?:(?P<n>\w+)\s+(?:out\s+)?of\s+(?:(?:the|these|its)\s+)?(?P=n)\b|100\s?%)"
-    r".*\b(?:family|kids?|child(?:ren)?)[\s-]?(?:safe|friendly)",
-    re.IGNORECASE,
-)
-
-
-def claims_of(name: str, reasoning: str, members: Sequence[Deal], rules: CheckRules) -> tuple[Claim, ...]:
-    """Return what name and reasoning say of the deals, with "Floor" read as the rules say."""
-    if rules.floor_is_lowest_risk:
-        members = [_with_floor_as_lowest(deal) for deal in members]
-    return check_claims(name, reasoning, members)
-
-
-def _with_floor_as_lowest(deal: Deal) -> Deal:
-    if garm_risk(deal.safety.garm_risk_rating) != "Floor":
-        return deal
-    return replace(deal, safety=replace(deal.safety, garm_risk_rating="Low"))
-
-
-def claims_family_safe(claims: Iterable[Claim]) -> bool:
-    """Whether the words say of all deals that they are safe for families."""
-    return any(map(_claims_family_safe, claims))
-
-
-def _claims_family_safe(claim: Claim) -> bool:
-    if claim.kind == "count":
-        return bool(_OF_ALL.match(claim.said))
-    return claim.kind == "family-safe" and not _DENIAL.match(claim.said)
-
-
-def claim_findings(claims: Sequence[Claim], members: Sequence[Deal]) -> Iterator[Finding]:
-    """Yield what the deals contradict; of a family-safe claim also what they do not say."""
-    if claims_family_safe(claims):
-        yield from _family_claim(members)
-    for claim in claims:
-        if claim.contradicted and not _claims_family_safe(claim):
-            yield _contradiction(claim, members)
-
-
-def _family_claim(members: Sequence[Deal]) -> Iterator[Finding]:
-    said = {
-        verdict: [deal for deal in members if deal.safety.family_safe is verdict] for verdict in _VERDICTS
-    }
-    against, silent = said[False], said[None]
-    if not against and not silent:
-        return
-    words = f"{len(said[True])} of {len(members)} are family-safe" + _against(against) + _silent(len(silent))
-    severity = NAME_RULES["FAMILY_CLAIM"].severity if against else "warning"
-    fixes = removal(members, against or silent, "contradicting" if against else "silent")
-    yield Finding("FAMILY_CLAIM", severity, f"{words}.", ids_of(against or silent), fixes)
-
-
-_VERDICTS = (True, False, None)
-
-
-def _contradiction(claim: Claim, members: Sequence[Deal]) -> Finding:
-    against = [deal for deal in members if deal.deal_id in set(claim.against)]
-    if against:
-        words = f"is true of {claim.true_of} of {claim.of}{_against(against)}{_silent(claim.unknown)}"
-    else:
-        words = f"is wrong over the {len(members)} deals of the package"
-    severity = NAME_RULES["CLAIM"].severity
-    fixes = removal(members, against, "contradicting")
-    return Finding("CLAIM", severity, f'"{claim.said}" {words}.', ids_of(against), fixes, claim.said)
-
-
-def _against(deals: Sequence[Deal]) -> str:
-    return f"; {len(deals)} contradict: {named(ids_of(deals))}" if deals else ""
-
-
-def _silent(deals: int) -> str:
-    return f"; {deals} {'does' if deals == 1 else 'do'} not say" if deals else ""
-
-
-# --- deals of a finding -------------------------------------------------------------------------
-
-
-def ids_of(deals: Iterable[Deal]) -> tuple[str, ...]:
-    """Return the ids of deals."""
-    return tuple(deal.deal_id for deal in deals)
-
-
-def named(names: Sequence[str]) -> str:
-    """Write out the first names and count the rest."""
-    more = len(names) - _MOST_NAMED
-    return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
-
-
-def counted(number: int, what: str) -> str:
-    """Write "1 deal", "2 deals"."""
-    return f"{number} {what}" + ("" if number == 1 else "s")
-
-
-def removal(members: Sequence[Deal], out: Sequence[Deal], kind: str = "", which: str = "") -> tuple[Fix, ...]:
-    """Return the fix that takes deals out, () when none is to go or none would stay.
-
-    kind, which: what stands before and after the word "deals" on its button.
-    """
-    if not out or len(out) >= len(members):
-        return ()
-    words = ("Remove", str(len(out)), kind, "deal" if len(out) == 1 else "deals", which)
-    return (Fix("remove", " ".join(filter(None, words)), (ids_of(out),)),)
-
-
 # --- quality and verticals ----------------------------------------------------------------------
 
 _VERIFIED = re.compile(r"\bverified\b", re.IGNORECASE)
@@ -221,6 +108,7 @@ _CONTRADICTED_BY: Mapping[str, frozenset[str]] = {
 
 
 def _qualities(name: str, members: Sequence[Deal]) -> Iterator[Finding]:
+    name = name.replace("_", " ")
     if _VERIFIED.search(name):
         yield _broken("NAME_VERIFIED", "leave the word out, or prove it elsewhere", said="verified")
     for word, tiers in _CONTRADICTED_BY.items():
@@ -338,13 +226,13 @@ def _times(name: str, members: Sequence[Deal], today: date) -> Iterator[Finding]
             missed = [deal for deal in members if not _meets(deal, season, years)]
             if missed:
                 when = f"{_day(season.first)} to {_day(season.last)}"
-                what = f"{season.name} is {when}, and {counted(len(missed), 'deal')} never run then"
+                what = f"{season.name} is {when}, never in the flight of {counted(len(missed), 'deal')}"
                 yield _broken("NAME_SEASON", f"{what}: {named(ids_of(missed))}", missed, season.name)
     if years:
         wrong = [deal for deal in members if contradicts_years(deal, years, today)]
         if wrong:
             said = "-".join(str(year) for year in sorted(set(years)))
-            what = f"{said}, and {counted(len(wrong), 'deal')} run at other times: {named(ids_of(wrong))}"
+            what = f"{said}, against the flight of {counted(len(wrong), 'deal')}: {named(ids_of(wrong))}"
             yield _broken("NAME_YEAR", what, wrong, said)
 
 

@@ -1,24 +1,24 @@
-"""The packages of a run as one value, and what an analyst does to several of them at once.
+"""What an analyst does to the packages of a run: commands, about several packages at once.
 
-A command becomes changes: for each package what it was and what it is. Changes can be taken back
-and made again, and all of them in a row give the packages that stand, so that an audit trail of
-changes is the whole truth. Versions only grow: to take back is to make a new version.
+A command becomes changes: for each package what it was and what it is; `history` keeps them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from core.deals import Deal
 from core.deals.countries import places_of
+from core.deals.plain import has_words
 from core.errors import PackageError
 from core.packages.checks import Others
 from core.packages.edits import (
     Approve,
     Edit,
     Rename,
+    SetReasoning,
     apply_edit,
     only_counts,
     recounted,
@@ -30,6 +30,7 @@ from core.packages.edits import (
 )
 from core.packages.facts import currency_of
 from core.packages.findings import CheckRules
+from core.packages.history import Change, Review, replay
 from core.packages.model import Package, new_package_id
 from core.packages.naming import NAME_LIMIT
 from core.proposals.rules import counted_reasoning
@@ -39,47 +40,6 @@ SplitBy = Literal["ssp", "currency", "device", "geo", "format"]
 
 _COPY = " (copy)"
 _MOST_NAMED = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What became of one package: made (no before), changed, or retired (no after).
-
-    position: its place in the order of the run's packages. what: the reason, in words.
-    """
-
-    package_id: str
-    before: Package | None
-    after: Package | None
-    position: int
-    what: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Review:
-    """The packages that stand, in order.
-
-    places: for each package its place in the order; () = 0, 1, 2... end: the place of the next new one.
-    retired: id -> the version in which a package that does not stand any more did stand last.
-    """
-
-    packages: tuple[Package, ...] = ()
-    places: tuple[int, ...] = ()
-    end: int = 0
-    retired: Mapping[str, int] = field(default_factory=dict, hash=False)
-
-    def __post_init__(self) -> None:
-        """Give packages without a place theirs."""
-        if not self.places:
-            object.__setattr__(self, "places", tuple(range(len(self.packages))))
-        object.__setattr__(self, "end", max([self.end, *(place + 1 for place in self.places)]))
-
-    def found(self, package_id: str) -> tuple[int, Package]:
-        """Return place and package. Raises PackageError when there is none of this id."""
-        for place, package in zip(self.places, self.packages, strict=True):
-            if package.id == package_id:
-                return place, package
-        raise PackageError("The package is not there any more: reload the page.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,93 +104,6 @@ def perform(
 def approves(command: Command) -> bool:
     """Whether a command approves packages, which needs the checks."""
     return isinstance(command, EditPackages) and any(isinstance(edit, Approve) for edit in command.edits)
-
-
-# --- history ----------------------------------------------------------------------------------
-
-
-def replay(changes: Iterable[Change], start: Review | None = None) -> Review:
-    """Return the packages after these changes, which come oldest first."""
-    start = start or Review()
-    standing = {
-        package.id: (place, package) for place, package in zip(start.places, start.packages, strict=True)
-    }
-    retired, end = dict(start.retired), start.end
-    for change in changes:
-        end = max(end, change.position + 1)
-        if change.after is not None:
-            standing[change.package_id] = (change.position, change.after)
-            retired.pop(change.package_id, None)
-        elif gone := standing.pop(change.package_id, None):
-            retired[change.package_id] = gone[1].version
-    ordered = sorted(standing.values(), key=lambda item: (item[0], item[1].id))
-    return Review(
-        tuple(package for _, package in ordered), tuple(place for place, _ in ordered), end, retired
-    )
-
-
-def undo(review: Review, changes: Sequence[Change], words: str = "Undo") -> tuple[Review, tuple[Change, ...]]:
-    """Take changes back: the packages have their former content in a new version.
-
-    Raises PackageError when a package is not as the changes left it.
-    """
-    ends = _ends(changes)
-    return _turned(review, [(key, last, first) for key, first, last in ends], _places(changes), words)
-
-
-def redo(review: Review, changes: Sequence[Change], words: str = "Redo") -> tuple[Review, tuple[Change, ...]]:
-    """Make changes again that were taken back. Raises PackageError when a package is not as before them."""
-    return _turned(review, _ends(changes), _places(changes), words)
-
-
-def _ends(changes: Sequence[Change]) -> list[tuple[str, Package | None, Package | None]]:
-    """Return for each package its id, and what it was before and after all of the changes."""
-    first: dict[str, Package | None] = {}
-    last: dict[str, Package | None] = {}
-    for change in changes:
-        first.setdefault(change.package_id, change.before)
-        last[change.package_id] = change.after
-    return [(package_id, first[package_id], last[package_id]) for package_id in first]
-
-
-def _places(changes: Iterable[Change]) -> dict[str, int]:
-    return {change.package_id: change.position for change in changes}
-
-
-def _turned(
-    review: Review,
-    turns: Iterable[tuple[str, Package | None, Package | None]],
-    places: Mapping[str, int],
-    words: str,
-) -> tuple[Review, tuple[Change, ...]]:
-    """Turn packages from what they must be now into what they shall be, in new versions."""
-    standing = {package.id: package for package in review.packages}
-    made = []
-    for package_id, expected, wanted in turns:
-        now = standing.get(package_id)
-        if not _same(now, expected):
-            raise changed_since(next(item.name for item in (now, expected, wanted) if item))
-        after = wanted
-        if wanted is not None:
-            version = now.version if now else review.retired.get(package_id, wanted.version)
-            after = replace(wanted, version=version + 1)
-        if now or after:
-            made.append(Change(package_id, now, after, places[package_id], words))
-    return replay(made, review), tuple(made)
-
-
-def changed_since(name: str) -> PackageError:
-    """Return what is said when a step cannot be taken back or made again because of this package."""
-    return PackageError(
-        f"{name!r} was changed since by something else, such as a newer file: change it by hand instead."
-    )
-
-
-def _same(one: Package | None, other: Package | None) -> bool:
-    """Whether two states of a package are alike but for version and claims, which follow its deals."""
-    if one is None or other is None:
-        return one is other
-    return replace(one, version=0, claims=()) == replace(other, version=0, claims=())
 
 
 # --- commands ---------------------------------------------------------------------------------
@@ -301,7 +174,7 @@ class MakePackage:
 
     def changes(self, review: Review, desk: Desk) -> Iterator[Change]:
         """Yield the new package. Raises PackageError without a name or deals, and for unknown deals."""
-        if not self.name.strip() or not self.deal_ids:
+        if not has_words(self.name) or not self.deal_ids:
             raise PackageError("A package needs a name and at least one deal.")
         refuse_unknown(self.deal_ids, desk.deals)
         ids = tuple(dict.fromkeys(self.deal_ids))
@@ -309,12 +182,13 @@ class MakePackage:
             id=desk.new_id(),
             name="",
             deal_ids=ids,
-            reasoning=self.reasoning.strip(),
+            reasoning="",
             source=BY_HAND,
             edited=True,
             by_hand=dict.fromkeys(ids, f"Put into a package by {desk.who}."),
         )
-        made = with_claims(Rename(self.name).apply(blank), desk.deals)
+        named = Rename(self.name).apply(SetReasoning(self.reasoning).apply(blank))
+        made = with_claims(named, desk.deals)
         yield Change(made.id, None, made, review.end, str(self))
 
 

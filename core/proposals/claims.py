@@ -9,10 +9,10 @@ opposite ("non-premium"), or of all with a value of the deals ("all from Magnite
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from core.deals import Deal
+from core.deals.plain import plain_text
 from core.deals.vocabulary import GARM_RISKS, garm_risk
 from core.proposals.claim_facts import FACTS, FORMAT_WORDS, QUALITY_WORDS, Judge, opposite, phrase
 from core.proposals.model import Claim
@@ -26,7 +26,7 @@ def check_claims(name: str, reasoning: str, deals: Sequence[Deal]) -> tuple[Clai
     if not deals:
         return ()
     values = {field: _values(deals, readers[0]) for field, readers in _FIELDS.items()}
-    texts = [_plain(name), *_sentences(_plain(reasoning))]
+    texts = [" ".join(plain_text(name).split()), *_sentences(plain_text(reasoning))]
     labels = _labels([*values["vertical"], *values["audience"]], " ".join(texts))
     found = [*_audience_claims(texts[0], deals), *_opening_count(texts[1:], deals)]
     for text in texts:
@@ -39,14 +39,6 @@ def check_claims(name: str, reasoning: str, deals: Sequence[Deal]) -> tuple[Clai
     for claim in found:
         once.setdefault((claim.kind, claim.said.casefold()), claim)
     return tuple(once.values())
-
-
-def _plain(text: str) -> str:
-    """Return the text with one kind of dash and blank, and without characters nobody sees."""
-    if text.isascii():
-        return text.strip()
-    shown = (char for char in unicodedata.normalize("NFKC", text) if unicodedata.category(char) != "Cf")
-    return "".join("-" if unicodedata.category(char) == "Pd" else char for char in shown).strip()
 
 
 def _sentences(text: str) -> list[str]:
@@ -99,6 +91,7 @@ def _number(word: str) -> int:
 
 
 def _fact_claims(text: str, deals: Sequence[Deal], labels: re.Pattern[str]) -> Iterator[Claim]:
+    text = text.replace("_", " ")
     for fact in FACTS:
         # "Video Gaming" is a vertical; only words of formats are hidden so, never those of safety.
         searched = labels.sub(_blank, text) if fact.kind == "format" else text

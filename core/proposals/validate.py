@@ -78,9 +78,8 @@ class _Review:
         said = inert_text(part_of(package, "name"), NAME_LIMIT)
         title = repr(said or _UNNAMED)
         if unknown:
-            self._issues.append(
-                f"{title} named {unknown} ids that are not in this cluster; they were dropped."
-            )
+            ids = "id" if unknown == 1 else "ids"
+            self._issues.append(f"{title} named {unknown} {ids} outside this cluster, now dropped.")
         if _NO_PACKAGE.fullmatch(said):
             self._exclude(deal_ids, inert_text(part_of(package, "reasoning"), _REASONING_LIMIT), title)
         elif len(deal_ids) < MIN_PACKAGE_DEALS:
@@ -147,7 +146,8 @@ class _Review:
         more = len(self._issues) - _MAX_ISSUES
         if more <= 0:
             return tuple(self._issues)
-        return (*self._issues[:_MAX_ISSUES], f"{more} more corrections of the same kinds.")
+        corrections = "correction" if more == 1 else "corrections"
+        return (*self._issues[:_MAX_ISSUES], f"{more} more {corrections} of the same kinds.")
 
 
 def _name_from(members: Sequence[Deal]) -> str:

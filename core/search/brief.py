@@ -19,6 +19,7 @@ from decimal import Decimal
 
 from core.deals.countries import countries, country_codes, place_names
 from core.deals.model import Money
+from core.deals.plain import plain_text
 from core.deals.values import read_cell
 from core.deals.vocabulary import CURRENCY_CODES, CURRENCY_SYMBOLS, GARM_RISKS, QUALITY_ALIASES, word_key
 from core.search.filters import (
@@ -73,11 +74,7 @@ _READ = "\x1f"
 
 def _plain(text: str) -> str:
     """Return the text with one kind of dash, quote and blank, without characters nobody sees."""
-    shown = "".join(
-        "-" if unicodedata.category(char) == "Pd" else " " if unicodedata.category(char) == "Cc" else char
-        for char in unicodedata.normalize("NFKC", text)
-        if unicodedata.category(char) != "Cf"
-    )
+    shown = "".join(" " if unicodedata.category(char) == "Cc" else char for char in plain_text(text))
     return shown.replace("\u2019", "'")
 
 

@@ -22,8 +22,9 @@ from pathlib import Path
 from sqlalchemy import URL, make_url
 
 from core.errors import WorkspaceDamaged, WorkspaceError
+from core.exports.files import sync
 from core.workspace.migrations import HEAD, is_newer
-from core.workspace.sqlite_file import WAIT_S, examine, file_of, is_damage, sync
+from core.workspace.sqlite_file import WAIT_S, examine, file_of, is_damage
 
 KEPT = 10
 """Copies that stay; older ones go."""

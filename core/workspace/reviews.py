@@ -32,8 +32,9 @@ from core.packages import (
 )
 from core.packages.checks import Others
 from core.packages.findings import CheckRules, OverlapMode, OverlapPolicy
+from core.packages.history import changed_since
 from core.packages.model import new_package_id
-from core.packages.review import approves, changed_since
+from core.packages.review import approves
 from core.workspace import package_rows
 from core.workspace.answers import AnswerBook
 from core.workspace.database import ANALYST, get_run, now

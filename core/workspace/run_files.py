@@ -23,6 +23,7 @@ from core.clustering import Clustering, ClusteringSettings
 from core.clustering.quality import Quality
 from core.deals import Deal, ImportResult
 from core.errors import DealweaverError, WorkspaceError
+from core.exports.files import sync
 from core.packages import Package
 from core.packages.model import STATUSES
 from core.proposals import Answer, Outcome
@@ -33,7 +34,7 @@ from core.workspace.database import take_steps
 from core.workspace.migrations import HEAD, VERSIONS, is_newer
 from core.workspace.reviews import StepState
 from core.workspace.schema import Base, open_engine
-from core.workspace.sqlite_file import address_of, examine, is_damage, sync
+from core.workspace.sqlite_file import address_of, examine, is_damage
 
 SUFFIX = ".dealweaver"
 MOST_MB = 500

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
@@ -105,14 +104,3 @@ def is_damage(error: BaseException | None) -> bool:
 
 def _log_of(file: Path) -> Path:
     return file.with_name(f"{file.name}-wal")
-
-
-def sync(path: Path) -> None:
-    """Have a file or folder written to the disk itself, so that it is there after a power cut."""
-    if os.name == "nt" and path.is_dir():  # Windows cannot, and need not
-        return
-    number = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)

@@ -130,6 +130,8 @@ class Workspace(ReviewBook, JobBook, ExportBook):
             row.report = {
                 **result.to_report(),
                 "loads": clusterings.loads_of(row) + 1,
+                "has_floor_rating": result.has_floor_rating
+                or (not replace and _has_floor_rating(row.report)),
                 "floor_is_lowest_risk": _floor_switch(row.report, result, replace=replace),
             }
             what = f"{'Replace the deals by' if replace else 'Add'} {filename}"
@@ -163,6 +165,7 @@ class Workspace(ReviewBook, JobBook, ExportBook):
         with self._saving() as session:
             get_run(session, run_id)
             session.execute(delete(RunRow).where(RunRow.id == run_id))
+        self._summaries.pop(run_id, None)  # a run file can bring the id back
 
     def rename_run(self, run_id: str, name: str) -> None:
         """Give a run another name. Raises WorkspaceError for a blank one."""
@@ -459,6 +462,10 @@ class Workspace(ReviewBook, JobBook, ExportBook):
                 session.add(PreferenceRow(name=name, value=value))
 
 
+def _has_floor_rating(report: Mapping[str, Any]) -> bool:
+    return bool(report.get("has_floor_rating", False))
+
+
 def _floor_switch(former: Mapping[str, Any], result: ImportResult, *, replace: bool) -> bool:
     """Return whether "Floor" means the lowest risk in the deals of a run after a newer file.
 
@@ -466,7 +473,7 @@ def _floor_switch(former: Mapping[str, Any], result: ImportResult, *, replace: b
     """
     files = [(result.has_floor_rating, result.floor_is_lowest_risk)]
     if not replace:
-        files.append((former.get("has_floor_rating", False), former.get("floor_is_lowest_risk", False)))
+        files.append((_has_floor_rating(former), former.get("floor_is_lowest_risk", False)))
     said = [switch for rated, switch in files if rated]
     return bool(said) and all(said)
 

@@ -105,12 +105,6 @@ def check_chips(item: Package | Proposal) -> None:
         )
 
 
-def check_words(item: Package | Proposal) -> str | None:
-    """Return the flags in a few words for a table, None without any."""
-    words = ["contradicted"] if item.contradicted else []
-    return ", ".join([*words, *(FLAG_WORDS[flag][0].lower() for flag in item.flags)]) or None
-
-
 def claim_lines(claims: Sequence[Claim], deals: int) -> None:
     """Draw what the deals say to each claim that is not plainly true, then the true ones in a line."""
     for claim in claims:

@@ -35,6 +35,22 @@ def test_whole_word_in_a_name_is_a_signal_in_any_case(signal, word, written):
     assert named(written.format(word.upper())) == {signal}
 
 
+@pytest.mark.parametrize(
+    ("name", "signals"),
+    [
+        ("K\u200bids TV", {"KIDS"}),
+        ("Ki\u00adds TV", {"KIDS"}),
+        ("\uff2b\uff49\uff44\uff53 TV", {"KIDS"}),
+        ("Non\u2011political TV", set()),
+        ("Non\u2013political Kids", {"KIDS"}),
+        ("Politics \u2014 excluded", set()),
+    ],
+)
+def test_hidden_and_look_alike_characters_change_nothing(name, signals):
+    assert named(name) == signals
+    assert signals_of(Deal("1", concepts=(name,))) == signals
+
+
 @pytest.mark.parametrize("word", [word for _, word in EVERY_WORD])
 def test_part_of_another_word_is_no_signal(word):
     assert named(f"x{word}") == frozenset()

@@ -117,6 +117,7 @@ def test_no_fix_empties_a_package():
 # --- gambling and family safety -----------------------------------------------------------------
 
 POKER = rated(1, name="Poker Nights")
+POKER_TOO = deal(2, "Casino Two")
 
 
 @pytest.mark.parametrize(
@@ -131,6 +132,12 @@ def test_gambling_meets_nothing_that_is_called_safe_for_families(members, name, 
     finding = one(members, "GAMBLING_FAMILY", name=name, reasoning=reasoning)
     assert (finding.severity, finding.deal_ids) == ("error", about)
     assert fixes(finding) == {"remove": (out,)}
+
+
+def test_sentence_is_right_of_one_deal_and_of_two():
+    for members, words in (([POKER], "gambling in 1 deal"), ([POKER, POKER_TOO], "gambling in 2 deals")):
+        finding = one([*members, rated(3)], "GAMBLING_FAMILY", name="Family-Safe Fun Package")
+        assert words in finding.sentence
 
 
 @pytest.mark.parametrize(
@@ -193,10 +200,10 @@ def test_neighbouring_and_unknown_risks_may_meet(ratings):
     ("answers", "severity", "about", "words"),
     [
         ((True, True, True), None, (), ""),
-        ((True, False, None), "error", ("1",), "1 of 3 are family-safe; 1 contradict: 1; 1 does not say"),
-        ((True, None, None), "warning", ("1", "2"), "1 of 3 are family-safe; 2 do not say"),
-        ((None, None, None), "warning", ("0", "1", "2"), "0 of 3 are family-safe"),
-        ((False, False, True), "error", ("0", "1"), "1 of 3 are family-safe; 2 contradict: 0, 1"),
+        ((True, False, None), "error", ("1",), "1 of 3 family-safe; 1 contradicts: 1; 1 does not say"),
+        ((True, None, None), "warning", ("1", "2"), "1 of 3 family-safe; 2 do not say"),
+        ((None, None, None), "warning", ("0", "1", "2"), "0 of 3 family-safe"),
+        ((False, False, True), "error", ("0", "1"), "1 of 3 family-safe; 2 contradict: 0, 1"),
     ],
 )
 @pytest.mark.parametrize(
@@ -224,7 +231,7 @@ def test_family_safe_claim_needs_the_word_of_every_deal(said, answers, severity,
 def test_claim_names_how_many_bear_it_out_and_who_contradicts():
     members = [rated(n, safe=n not in {4, 9}) for n in range(30)]
     sentence = one(members, "FAMILY_CLAIM", name="Family-Safe Sports Package").sentence
-    assert "28 of 30 are family-safe; 2 contradict: 4, 9" in sentence
+    assert "28 of 30 family-safe; 2 contradict: 4, 9" in sentence
 
 
 @pytest.mark.parametrize(
@@ -257,7 +264,7 @@ def tiered(*tiers):
 def test_contradicted_claim_is_an_error_with_the_deals_that_contradict():
     finding = one(tiered("Premium", "RON", None), "CLAIM", name="Premium Sports Package")
     assert (finding.severity, finding.deal_ids, finding.said) == ("error", ("1",), "Premium")
-    assert "true of 1 of 3; 1 contradict: 1; 1 does not say" in finding.sentence
+    assert "true of 1 of 3; 1 contradicts: 1; 1 does not say" in finding.sentence
     assert fixes(finding) == {"remove": (("1",),)}
 
 
@@ -628,7 +635,7 @@ def test_shared_deals_are_judged_by_the_policy(policy, others, severity, about):
         assert item.deal_ids == about
         assert fixes(item) == {"remove": (about,)}
         assert "'Other 2 Package'" in item.sentence
-        assert f"{len(about)} of 4" in item.sentence
+        assert f"{len(about)} of 4 also in" in item.sentence
 
 
 def test_package_that_is_wholly_shared_offers_no_removal():

@@ -52,6 +52,8 @@ def edited(package, *edits, who="Ada", deals=DEALS, rules=RULES, others=None):
         (Rename("n" * 255), {"name": "n" * 255}),
         (SetReasoning(" Because.\n"), {"reasoning": "Because."}),
         (SetReasoning(""), {"reasoning": ""}),
+        (Rename("Ne\x00ws\ud83d"), {"name": "News"}),
+        (SetReasoning("One.\x00\n\nTwo.\ud83d"), {"reasoning": "One.\n\nTwo."}),
         (AddDeals(("3",)), {"deal_ids": ("1", "2", "3")}),
         (AddDeals(("007", "2", "007", "3")), {"deal_ids": ("1", "2", "007", "3")}),
         (RemoveDeals(("1",)), {"deal_ids": ("2",)}),
@@ -89,6 +91,8 @@ def test_a_reasoning_that_only_counts_the_deals_counts_them_again():
     ("edit", "sentence"),
     [
         (Rename("  \n\t"), "needs a name"),
+        (Rename("\u200b"), "needs a name"),
+        (Rename("\u3164"), "needs a name"),
         (Rename("n" * 256), "256 characters"),
         (AddDeals(("3", "99", "x")), "id 99, x"),
         (AddDeals(("7",)), "id 7"),
@@ -203,6 +207,23 @@ def test_package_with_an_error_is_not_approved_and_the_sentence_says_which():
     with pytest.raises(PackageError, match="not approved"):
         edited(SAFE, Approve("  "), deals=TIERS)
     assert edited(SAFE, Reject(), deals=TIERS).status == "rejected"
+
+
+@pytest.mark.parametrize("reason", ["\u200b", "\u2060\u00ad", "\u3164", ".", "-- !", "\x00"])
+def test_reason_without_words_releases_nothing(reason):
+    with pytest.raises(PackageError, match="not approved"):
+        edited(SAFE, Approve(reason), deals=TIERS)
+
+
+def test_reason_releases_an_approved_package_from_an_error_that_is_new():
+    others = Others.of([PACKAGE, replace(PACKAGE, id="pkg-2", name="Weather Deals")])
+    forbidden = replace(RULES, overlap=OverlapPolicy("forbid"))
+    approved = edited(PACKAGE, Approve(), who="Ada", others=others)
+    assert edited(approved, Approve(), rules=forbidden, others=others) is approved
+    released = edited(approved, Approve("Both sell it."), who="Bob", rules=forbidden, others=others)
+    assert [(item.code, item.who) for item in released.overrides] == [("OVERLAP", "Bob")]
+    assert (released.version, released.decided_by) == (3, "Bob")
+    assert edited(released, Approve("Again."), rules=forbidden, others=others) is released
 
 
 def test_reason_releases_each_error_and_is_kept_with_who_gave_it():

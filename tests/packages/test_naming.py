@@ -87,7 +87,7 @@ def test_name_against_the_convention_is_a_note(name, why):
     assert "[Quality] [Vertical/Audience] [Format] Package" in finding.sentence
 
 
-@pytest.mark.parametrize("name", ["", "  \n"])
+@pytest.mark.parametrize("name", ["", "  \n", "\u200b", "\u3164", "-"])
 def test_package_needs_a_name(name):
     (finding,) = check_name(name, [], RULES)
     assert (finding.code, finding.severity) == ("NAME_EMPTY", "error")
@@ -158,6 +158,7 @@ def test_family_safe_name_is_checked_while_it_is_typed(answer, severity):
         ("Performance Sports Package", ("Mid-tier", None, "RON", "Performance"), None),
         ("Essential News Package", ("Mid-tier", "Premium", "RON"), ("1", "2")),
         ("Essential News Package", ("Mid-tier", None, "Essential"), None),
+        ("Acme-DV360-Essential_News-112326", ("Mid-tier", "Premium", "RON"), ("1", "2")),
         ("Sports Package", ("Premium", "RON"), None),
     ],
 )
@@ -168,7 +169,9 @@ def test_other_quality_words_must_fit_the_tiers(name, tiers, against):
     )
 
 
-@pytest.mark.parametrize("name", ["Verified Sports Package", "Sports verified Package"])
+@pytest.mark.parametrize(
+    "name", ["Verified Sports Package", "Sports verified Package", "Acme-DV360-Verified_Sports-112326"]
+)
 def test_verified_cannot_be_proved(name):
     assert [item.severity for item in found(name, "NAME_VERIFIED")] == ["warning"]
     assert found("Unverified Sports Package", "NAME_VERIFIED") == []
@@ -227,6 +230,7 @@ def test_number_beside_words_is_no_vertical(name):
 def test_year_in_the_name_must_fit_the_flights(name, times, against):
     years = found(name, "NAME_YEAR", running(*times))
     assert [(item.severity, item.deal_ids) for item in years] == ([("warning", against)] if against else [])
+    assert all("against the flight of 1 deal: 0" in item.sentence for item in years)
 
 
 @pytest.mark.parametrize(
@@ -267,6 +271,7 @@ def test_season_in_the_name_must_meet_every_flight(word, before, first, last, af
     )
     (finding,) = found(f"{word} Video Package", "NAME_SEASON", members)
     assert (finding.severity, finding.deal_ids) == ("warning", ("2", "3"))
+    assert "never in the flight of 2 deals: 2, 3" in finding.sentence
     assert found("Sports Video Package", "NAME_SEASON", members) == []
 
 

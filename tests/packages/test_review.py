@@ -36,7 +36,7 @@ from core.packages import (
 )
 from core.packages.coverage import count_states, deal_states, open_proposals, reconcile
 from core.packages.findings import CheckRules, OverlapPolicy
-from core.packages.review import Change
+from core.packages.history import Change
 from core.proposals import Outcome, Proposal, Unpackaged
 from core.proposals.rules import counted_reasoning
 
@@ -196,6 +196,7 @@ def test_names_that_are_made_stay_within_the_limit(command):
     [
         (EditPackages(("gone",), (Reject(),)), "not there any more"),
         (MakePackage(" ", ("d1",)), "needs a name"),
+        (MakePackage("\u200b", ("d1",)), "needs a name"),
         (MakePackage("Mine", ()), "at least one deal"),
         (MakePackage("Mine", ("d1", "99")), "id 99"),
         (MoveDeals("a", "gone", ("d1",)), "not there any more"),

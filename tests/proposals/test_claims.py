@@ -246,6 +246,15 @@ def test_claim_in_a_sentence_is_checked(said: str, against: tuple[str, ...]) -> 
     assert claim.against == against
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["Acme-DV360-Family_Safe-112326", "Kids_Family_Safe_CTV", "family  safe Package", "Family \u00a0Safe"],
+)
+def test_claim_in_a_name_is_found_however_its_words_are_parted(name: str) -> None:
+    (claim,) = (claim for claim in check_claims(name, "", MIXED) if claim.kind == "family-safe")
+    assert claim.against == ("d3",)
+
+
 def test_same_claim_is_counted_once() -> None:
     claims = check_claims("Premium Package", "Premium deals. They are premium.", MIXED)
     assert [claim.said for claim in claims] == ["Premium"]

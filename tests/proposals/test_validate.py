@@ -101,7 +101,7 @@ def test_order_of_the_deals_is_the_models() -> None:
 def test_ids_that_are_not_in_the_cluster_are_dropped_and_counted(foreign: object) -> None:
     answer = validated(with_ids("D1", foreign, "D2", "D3"), ALIASES)
     assert content(answer) == [("Alpha", (1, 2, 3))]
-    assert answer.issues == ("'Alpha' named 1 ids that are not in this cluster; they were dropped.",)
+    assert answer.issues == ("'Alpha' named 1 id outside this cluster, now dropped.",)
 
 
 def test_number_that_could_mean_two_deals_means_none() -> None:
@@ -109,14 +109,14 @@ def test_number_that_could_mean_two_deals_means_none() -> None:
     answer = validated(with_ids("2", "3", "D1", "x", "5"), aliases)
     # "2" could be D2 or the deal "2"; "3" likewise; "5" is D5 and nothing else.
     assert answer.proposals[0].deal_ids == ("2", "x", "y")
-    assert answer.issues == ("'Alpha' named 2 ids that are not in this cluster; they were dropped.",)
+    assert answer.issues == ("'Alpha' named 2 ids outside this cluster, now dropped.",)
 
 
 def test_real_ids_that_differ_only_in_case_are_told_apart_or_refused() -> None:
     aliases = {"D1": "ab", "D2": "AB", "D3": "x", "D4": "y"}
     answer = validated(with_ids("AB", "x", "y", "Ab"), aliases)
     assert answer.proposals[0].deal_ids == ("AB", "x", "y")
-    assert "named 1 ids" in answer.issues[0]
+    assert "named 1 id outside" in answer.issues[0]
 
 
 def test_package_under_three_deals_dissolves_and_its_deals_say_why() -> None:
@@ -192,6 +192,8 @@ def test_thousands_of_corrections_are_summed_up() -> None:
     answer = validated(([*THREE, *([package("Again", 1, 2, 3)] * 2000)]), ALIASES)
     assert len(answer.issues) == 21
     assert answer.issues[-1] == "1980 more corrections of the same kinds."
+    answer = validated(([*THREE, *([package("Again", 1, 2, 3)] * 21)]), ALIASES)
+    assert answer.issues[-1] == "1 more correction of the same kinds."
 
 
 @pytest.mark.parametrize("reasoning", [None, "", 7, {"why": "x"}, "\u200b"])

@@ -1,6 +1,7 @@
 """A workspace in a file and one on a server, with one run of six deals in two clusters."""
 
 import os
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,12 @@ def run_sql(url: str, *statements: str, autocommit: bool = False) -> list[Any]:
 
 
 @pytest.fixture
+def database(url: str) -> str:
+    """Name of the kind of database of the test."""
+    return "SQLite" if url.startswith("sqlite") else "PostgreSQL"
+
+
+@pytest.fixture
 def open_workspace(url: str) -> Iterator[Callable[[], Workspace]]:
     """Open the database of the test again, as the next start of the app does."""
     opened: list[Workspace] = []
@@ -138,3 +145,57 @@ def run_id(workspace: Workspace) -> str:
     run_id = workspace.create_run(parse_deals(RECORDS), "deals.csv", "Autumn")
     workspace.save_clustering(run_id, clustering_of({"a": (0, 1, 2), "b": (3, 4, 5)}))
     return run_id
+
+
+# --- figures that are told at the end ---------------------------------------------------------
+
+
+# What is told of a kind of database: the sum without which a line is left out, and the line.
+_LINES = (
+    ("confirmed", "acknowledged edits lost {lost:,} of {confirmed:,}, torn {torn:,} ({kills:,} kills)"),
+    ("kills", "jobs of killed programs found as interrupted {interrupted:,}, run as if alive {alive:,}"),
+    ("updates", "lost updates {updates_lost:,} of {updates:,}, conflicts told {conflicts:,}"),
+    ("jobs", "jobs run twice at a time {jobs_twice:,} of {jobs:,}"),
+    ("faults", "single faults survived {faults:,}, answers paid for twice after them {repeated:,}"),
+    (
+        "asking_kills",
+        "calls made again {asked_again:,}, of answered ones {paid_twice:,} ({asking_kills:,} kills)",
+    ),
+)
+
+
+class Figures:
+    """Sums over tests, by database: what was confirmed, and what of it was lost."""
+
+    def __init__(self) -> None:
+        self._sums: defaultdict[str, Counter[str]] = defaultdict(Counter)
+
+    def add(self, database: str, **counts: int) -> None:
+        """Add to sums, which are named as in the lines."""
+        self._sums[database].update(counts)
+
+    def lines(self) -> list[str]:
+        """Return what is known, a line for each fact of a database."""
+        return [
+            f"{database}: {line.format_map(sums)}"
+            for database, sums in sorted(self._sums.items())
+            for needed, line in _LINES
+            if sums[needed]
+        ]
+
+
+_figures = pytest.StashKey[Figures]()
+
+
+@pytest.fixture
+def figures(request: pytest.FixtureRequest) -> Figures:
+    """Return what is told when all tests are through."""
+    return request.config.stash.setdefault(_figures, Figures())
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Tell the figures of the tests that ran."""
+    if _figures in config.stash:
+        terminalreporter.section("durability of the workspace")
+        for line in config.stash[_figures].lines():
+            terminalreporter.line(line)

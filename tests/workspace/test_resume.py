@@ -49,7 +49,9 @@ def topic_of(call):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 8])
-def test_killed_run_goes_on_without_asking_again_for_what_it_received(workspace, url, workers):
+def test_killed_run_goes_on_without_asking_again_for_what_it_received(
+    workspace, url, workers, database, figures
+):
     run_id = workspace.create_run(parse_deals(RECORDS), "deals.json")
     workspace.save_clustering(run_id, clustering_of(CLUSTERS))
     with FakeGemini(latency_s=0.08 * workers) as server:
@@ -65,6 +67,8 @@ def test_killed_run_goes_on_without_asking_again_for_what_it_received(workspace,
         ask(url, run_id, server.url, workers)
         again = Counter(about(call) for call in server.calls) - asked
         repeated = {name: again[name] for name in asked if again[name]}
+        paid_twice = len(repeated.keys() & received)
+        figures.add(database, asking_kills=1, asked_again=sum(repeated.values()), paid_twice=paid_twice)
         assert repeated.keys().isdisjoint(received), "no call for an answer that was received"
         assert set(repeated.values()) <= {1}
         assert len(repeated) <= workers

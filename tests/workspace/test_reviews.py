@@ -339,6 +339,19 @@ def test_meaning_of_floor_stays_with_the_run(workspace, first, second, replaced,
     assert workspace.import_report(run_id).floor_is_lowest_risk is lowest
 
 
+@pytest.mark.parametrize("lowest", [True, False])
+def test_meaning_of_floor_outlives_files_that_do_not_say_it(workspace, lowest):
+    def file(text, switch=False):
+        return read_deals(text.encode(), "f.csv", ReadOptions(floor_is_lowest_risk=switch))
+
+    run_id = workspace.create_run(file(FLOOR, lowest), "f.csv")
+    for silent in ("f2", "f3"):
+        workspace.update_deals(run_id, file(f"deal_id\n{silent}\n"), "g.csv", replace=False)
+        assert workspace.check_rules(run_id).floor_is_lowest_risk is lowest
+    workspace.update_deals(run_id, file(FLOOR.replace("f1", "f4"), True), "h.csv", replace=False)
+    assert workspace.check_rules(run_id).floor_is_lowest_risk is lowest
+
+
 def test_overlap_policy_is_kept_for_all_runs(open_workspace, workspace, run_id):
     assert workspace.check_rules(run_id).overlap == OverlapPolicy()
     workspace.set_overlap_policy(OverlapPolicy("forbid", 0.25))
