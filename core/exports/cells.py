@@ -7,6 +7,7 @@ import io
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 
 # A cell of Excel holds so many characters; longer texts are written whole, and told of.
 EXCEL_CELL = 32_767
@@ -60,7 +61,9 @@ def table_csv(header: Sequence[str], rows: Iterable[Sequence[object]], *, bom: b
 
 
 def text_of(value: object) -> str:
-    """Return a value as a guarded cell; None is blank."""
+    """Return a value as a guarded cell; None is blank, and no number has an exponent."""
+    if isinstance(value, Decimal):
+        value = f"{value:f}"
     return "" if value is None else neutralise(str(value))
 
 

@@ -117,7 +117,8 @@ def _mix(counts: Mapping[str, int]) -> str:
 def floors_in_words(facts: PackageFacts) -> Iterator[str]:
     """Yield the range of floors for each currency: "USD 5.50-7 over 2 of 3 deals"."""
     for part in facts.counts.floors:
-        yield f"{part.currency} {part.lowest}-{part.highest} over {part.deals} of {facts.counts.deals} deals"
+        ends = f"{part.lowest:f}-{part.highest:f}"
+        yield f"{part.currency} {ends} over {part.deals} of {facts.counts.deals} deals"
 
 
 def scales_in_words(facts: PackageFacts) -> Iterator[str]:
@@ -138,7 +139,7 @@ FACT_COLUMNS: dict[str, Callable[[PackageFacts], object]] = {
     "geo_unknown": lambda facts: facts.geo_unknown,
     "floors": lambda facts: _listed(floors_in_words(facts)),
     "floor_clears_all": lambda facts: _listed(
-        f"{part.currency} {part.clears_all}" for part in facts.counts.floors
+        f"{part.currency} {part.clears_all:f}" for part in facts.counts.floors
     ),
     "floor_none": lambda facts: facts.floor_zero,
     "floor_unknown": lambda facts: facts.counts.floor_unknown,

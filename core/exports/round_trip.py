@@ -36,6 +36,7 @@ Kind = Literal["renamed", "reasoning", "added", "removed", "new", "missing", "re
 ReadTable = Callable[[bytes, str, TableOptions], Table]
 
 _NEEDED = ("package_id", "package_name", "deal_id")
+_OWN_SHEET = "deals"
 _MOST_NAMED = 5
 _SHOWN = 60
 
@@ -97,7 +98,7 @@ def read_back(data: bytes, filename: str, read_table: ReadTable = read_table_saf
 def _table(data: bytes, filename: str, read_table: ReadTable) -> Table:
     is_workbook = data.startswith(b"PK\x03\x04")
     # Our header is the first line; a program that wrote "sep=;" above it, or another sheet, is the exception.
-    first = TableOptions(sheet="deals") if is_workbook else TableOptions(header_line=1)
+    first = TableOptions(sheet=_OWN_SHEET) if is_workbook else TableOptions(header_line=1)
     for options in (first, TableOptions()):
         try:
             table = read_table(data, filename, options)
@@ -112,12 +113,14 @@ def _table(data: bytes, filename: str, read_table: ReadTable) -> Table:
 
 
 def _of_table(table: Table, filename: str) -> Returned:
+    # Text cells of our own workbook have no guard: an apostrophe there is part of the text.
+    original = str if table.source.sheet == _OWN_SHEET else restore
     columns = [restore(column) for column in table.columns]
     place = {name: columns.index(name) for name in (*_NEEDED, "package_version") if name in columns}
     notes = [*table.repairs, *(f"Line {item.line} cannot be read: {item.reason}." for item in table.refusals)]
     groups: dict[tuple[str, str], list[tuple[str, str, str]]] = {}
     for line, row in zip(table.lines, table.rows, strict=True):
-        cells = {name: restore(row[index]) for name, index in place.items()}
+        cells = {name: original(row[index]) for name, index in place.items()}
         package_id, name, deal_id = (cells[needed] for needed in _NEEDED)
         if not deal_id.strip():
             notes.append(f"Line {line} has no deal id and is passed over.")

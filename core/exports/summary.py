@@ -24,6 +24,8 @@ _LISTED_DEALS = 40
 _LISTED_VALUES = 12
 _BARS = 6
 _MARKDOWN_SIGNS = re.compile(r"[\\`*_\[\]<>#|~!&@$:]|(?<=\bwww)\.", re.IGNORECASE)
+# A line that begins so would be a list, or make a heading of the one before.
+_MARKDOWN_START = re.compile(r"^(?:(?=[-+=])|(\d+)(?=[.)](?:\s|$)))")
 _INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]+")
 
 
@@ -170,7 +172,7 @@ def _table_line(cells: Sequence[str]) -> str:
 
 
 def _md(text: str) -> str:
-    return _MARKDOWN_SIGNS.sub(r"\\\g<0>", _plain(text))
+    return _MARKDOWN_START.sub(r"\1\\", _MARKDOWN_SIGNS.sub(r"\\\g<0>", _plain(text)))
 
 
 def _plain(text: str) -> str:

@@ -15,7 +15,7 @@ from core.deals import Deal
 from core.deals.plain import has_words, without_controls
 from core.errors import PackageError
 from core.packages.checks import Others, check_package
-from core.packages.findings import CheckRules, Finding, Override, open_errors
+from core.packages.findings import CheckRules, Finding, Override, named, open_errors
 from core.packages.model import Package, Status
 from core.packages.naming import NAME_LIMIT
 from core.proposals.claims import check_claims
@@ -62,7 +62,7 @@ class AddDeals:
     deal_ids: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"Add {', '.join(self.deal_ids)}"
+        return f"Add {named(self.deal_ids)}"
 
     def apply(self, package: Package) -> Package:
         """Add the deals."""
@@ -76,7 +76,7 @@ class RemoveDeals:
     deal_ids: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"Remove {', '.join(self.deal_ids)}"
+        return f"Remove {named(self.deal_ids)}"
 
     def apply(self, package: Package) -> Package:
         """Take the deals out. Raises PackageError when one is not there, or none would stay."""

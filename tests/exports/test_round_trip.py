@@ -23,6 +23,7 @@ from core.exports import (
     with_accepted,
     workbook_xlsx,
 )
+from core.exports.xlsx import Sheet, write_workbook
 from core.packages import (
     AddDeals,
     EditPackages,
@@ -150,6 +151,23 @@ def test_hostile_names_and_ids_make_no_difference(names, ids):
     data = packages_deals_csv(sheets(*packages, deals=deals))
     returned = read_back(data, "packages_deals.csv", read_table)
     assert diff(returned, packages, {deal.deal_id: deal for deal in deals}) == ()
+
+
+@pytest.mark.parametrize("name", ["'=SUM(A1)", '="abc"', "''=x", "=1+1", "'+49 Sports", "_x0041_"])
+def test_hostile_names_and_ids_come_back_from_a_workbook_as_they_are(name):
+    ids = ('="7"', "'=9", "1E5", "=1+1")
+    deals = tuple(map(Deal, ids))
+    package = replace(PACKAGE, name=name, deal_ids=ids)
+    data = workbook_xlsx(sheets(package, deals=deals), ABOUT)
+    returned = read_back(data, "packages.xlsx", read_table)
+    assert diff(returned, [package], {deal.deal_id: deal for deal in deals}) == ()
+
+
+def test_a_guarded_csv_that_a_spreadsheet_saved_as_a_workbook_loses_its_guard():
+    package = replace(PACKAGE, name="=1+1")
+    header, *lines = csv.reader(io.StringIO(packages_deals_csv(sheets(package)).decode(), newline=""))
+    data = write_workbook([Sheet("packages_deals", header, lines)])
+    assert diff(read_back(data, "packages_deals.xlsx", read_table), [package], DEALS) == ()
 
 
 # --- edited -------------------------------------------------------------------------------------

@@ -85,6 +85,22 @@ def test_texts_are_no_markup_in_markdown(text):
         assert bare.count("<") == 0
 
 
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("- one", "\\- one"),
+        ("+ one", "\\+ one"),
+        ("---", "\\---"),
+        ("12. one", "12\\. one"),
+        ("1) one", "1\\) one"),
+        ("12 deals, 5.50", "12 deals, 5.50"),
+    ],
+)
+def test_a_reasoning_that_begins_like_a_list_stays_a_sentence_in_markdown(text, line):
+    (sheet,) = sheets(replace(APPROVED, reasoning=text))
+    assert line in summary_markdown(sheet, ABOUT).splitlines()
+
+
 def test_facts_are_those_that_were_counted_and_unknown_is_counted():
     page = summary_markdown(*sheets(APPROVED), ABOUT)
     for line in (

@@ -127,6 +127,16 @@ def test_currency_is_that_of_the_floor():
     assert rows_of(packages_deals_csv([sheet_of_deals(deal)]))[0]["currency"] == "EUR"
 
 
+@pytest.mark.parametrize(("amount", "cell"), [("0.0000001", "0.0000001"), ("1E+3", "1000"), ("5.50", "5.50")])
+def test_no_floor_is_written_with_an_exponent(amount, cell):
+    made = [sheet_of_deals(Deal("1", commercial=usd(amount)))]
+    (deal,) = rows_of(packages_deals_csv(made))
+    (package,) = rows_of(packages_csv(made, ABOUT))
+    assert deal["floor_price"] == cell
+    assert package["floors"] == f"USD {cell}-{cell} over 1 of 1 deals"
+    assert package["floor_clears_all"] == f"USD {cell}"
+
+
 def test_package_row_tells_the_facts_counted_over_its_deals():
     (row,) = rows_of(packages_csv(sheets(APPROVED), ABOUT))
     assert {name: row[name] for name in ("deal_count", "deal_ids", "reasoning", *FACT_COLUMNS)} == {
