@@ -266,12 +266,12 @@ def reconcile(
 ) -> Reconciliation:
     """Count what became of all packages, and of the proposals that were not made (`open_proposals`)."""
     packages, loaded = tuple(packages), {deal.deal_id for deal in deals}
-    small = sum(_needs_review(package, loaded) for package in packages)
-    counts = Counter(package.status for package in packages)
+    small = {package.id for package in packages if _needs_review(package, loaded)}
+    counts = Counter(package.status for package in packages if package.id not in small)
     return Reconciliation(
         proposed=len(packages) + len(unmade),
         approved=counts["approved"],
         rejected=counts["rejected"],
-        pending=counts["pending"] - small,
-        needs_review=small + len(unmade),
+        pending=counts["pending"],
+        needs_review=len(small) + len(unmade),
     )

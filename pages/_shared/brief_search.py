@@ -23,6 +23,7 @@ from pages._shared.services import encoder, jobs, workspace
 from pages._shared.texts import counted, literal
 
 EXAMPLE = "family-safe CTV for auto intenders, US, under $15"
+EMBED = "embed"  # kind of the job, for `resume`
 CERTAIN, DOUBTFUL = "certain", "doubtful"
 _LONGEST_BRIEF = 500
 _MOST_SHOWN = 100
@@ -141,7 +142,12 @@ def _offer_to_embed(run_id: str, missing: int, deals: int, load: _Loader) -> Non
 
 @state.guarded
 def _embed(run_id: str, load: _Loader) -> None:
-    jobs().start(run_id, "Embed the deals", partial(embed_run, workspace(), run_id, load))
+    start_embedding(run_id, load)
+
+
+def start_embedding(run_id: str, load: _Loader = encoder) -> None:
+    """Embed the deals as a job. Raises WorkspaceError when it cannot start."""
+    jobs().start(run_id, "Embed the deals", partial(embed_run, workspace(), run_id, load), kind=EMBED)
 
 
 # --- near-duplicates ----------------------------------------------------------------------------

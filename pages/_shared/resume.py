@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from core.clustering import ClusteringSettings
 from core.workspace import Job
-from pages._shared import cluster_jobs, proposing, state
+from pages._shared import brief_search, cluster_jobs, proposing, state
 
 
 def _build(job: Job) -> None:
@@ -21,6 +21,10 @@ def _measure(job: Job) -> None:
     cluster_jobs.start_measuring(job.run_id)
 
 
+def _embed(job: Job) -> None:
+    brief_search.start_embedding(job.run_id)
+
+
 def _propose(job: Job) -> None:
     wish = proposing.Wish(**{**job.params, "cluster_ids": tuple(job.params["cluster_ids"])})
     proposing.ask_the_rest(job.run_id, wish, job.queued_s)
@@ -31,6 +35,7 @@ _AGAIN: dict[str, Callable[[Job], None]] = {
     cluster_jobs.BUILD: _build,
     cluster_jobs.PLACE: _place,
     cluster_jobs.MEASURE: _measure,
+    brief_search.EMBED: _embed,
     proposing.PROPOSE: _propose,
 }
 

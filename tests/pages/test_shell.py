@@ -283,6 +283,7 @@ def interrupted(store: Workspace, run_id: str, kind: str, title: str, **params: 
         ("build", "Build clusters", ClusteringSettings(max_deals=9, min_size=3).to_dict()),
         ("measure", "Measure the clusters", {}),
         ("place", "Place 2 new deals", {}),
+        ("embed", "Embed the deals", {}),
     ],
 )
 def test_a_job_that_died_with_its_process_can_be_resumed(
