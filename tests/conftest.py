@@ -7,7 +7,9 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from core import clock
 from core.settings import Settings, environment_names, get_settings
+from tests.fakes.clock import RunningClock
 
 # A slow machine is no bug: property tests have no time limit of their own.
 hypothesis.settings.register_profile("dealweaver", deadline=None)
@@ -32,3 +34,18 @@ def isolated_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     get_settings.cache_clear()
     yield
     get_settings.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def present() -> Iterator[RunningClock]:
+    """Let every test begin at the same moment, whatever day it is."""
+    running = RunningClock()
+    with clock.using(running):
+        yield running
+
+
+@pytest.fixture
+def machine_time(present: RunningClock) -> Iterator[None]:  # noqa: ARG001  (comes after it)
+    """Let a test go by the machine's clock, as files and the other processes of the test do."""
+    with clock.using(clock.SystemClock()):
+        yield

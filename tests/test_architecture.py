@@ -5,6 +5,7 @@ comments and docstrings are free.
 """
 
 import ast
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -29,7 +30,7 @@ ROOMS = (
     "__main__",
 )
 # Open to every room; they import from no room themselves.
-FOUNDATIONS = ("errors", "settings")
+FOUNDATIONS = ("clock", "errors", "settings")
 
 CORE = "core/**/*.py"
 SCREEN = ("app.py", "pages/**/*.py")
@@ -147,6 +148,44 @@ def never_calls_with(function: str, keyword: str) -> Rule:
     return check
 
 
+# By their last parts, as in `never_uses`; `time.sleep`, for one, does not ask what time it is.
+CLOCK_READS = (
+    *(f"time.{name}" for name in ("time", "time_ns", "localtime", "gmtime", "ctime", "strftime")),
+    *(f"time.{name}" for name in ("monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns")),
+    *(f"time.{name}" for name in ("process_time", "thread_time", "clock_gettime", "clock_gettime_ns")),
+    *(f"datetime.{name}" for name in ("now", "utcnow", "today")),
+    *(f"Timestamp.{name}" for name in ("now", "utcnow", "today")),
+    *(f"func.{name}" for name in ("now", "current_timestamp", "current_date", "localtimestamp")),
+    "date.today",
+    "uuid.uuid1",
+    "os.times",
+)
+# In SQL text the database's clock would be asked.
+SQL_CLOCK = re.compile(r"\b(CURRENT_(TIMESTAMP|DATE|TIME)\b|now\(\)|julianday\(|unixepoch\()", re.IGNORECASE)
+
+
+def reads_no_clock(file: Source) -> Iterator[tuple[int, str]]:
+    """Forbid every way to ask for the date or time, under whatever name it was imported."""
+    aliases = {
+        alias.asname: alias.name.split(".")[-1]
+        for node in ast.walk(file.tree)
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for alias in node.names
+        if alias.asname
+    }
+    for line, used in file.names():
+        first, *rest = used.split(".")
+        true_name = ".".join([aliases.get(first, first), *rest])
+        if any(f".{true_name}.".find(f".{name}.") >= 0 for name in CLOCK_READS):
+            yield line, f"uses {true_name}: ask core.clock"
+    free = {id(node.value) for node in ast.walk(file.tree) if isinstance(node, ast.Expr)}  # docstrings
+    for node in ast.walk(file.tree):
+        if not isinstance(node, ast.Constant) or not isinstance(node.value, str) or id(node) in free:
+            continue
+        if SQL_CLOCK.search(node.value):
+            yield node.lineno, f"asks the database for the time in {node.value[:40]!r}"
+
+
 def imports_one_way(file: Source) -> Iterator[tuple[int, str]]:
     """A room imports from the rooms before it, itself and the foundations."""
     own = file.path.removesuffix(".py").split("/")[1]
@@ -214,6 +253,7 @@ RULES: list[tuple[str, tuple[str, ...], tuple[str, ...], Rule]] = [
         ("core/settings.py",),
         never_uses("os.environ", "os.environb", "os.getenv", "os.getenvb"),
     ),
+    ("the present is asked for in one place", EVERYWHERE, ("core/clock.py",), reads_no_clock),
 ]
 
 
@@ -249,7 +289,7 @@ ONE_WAY = RULES[0][3]
 NO_SCREEN = RULES[1][3]
 NO_MODELS = RULES[2][3]
 SHELL = RULES[3][3]
-NO_HTML, NO_PICKLE, NO_DISK, NO_PRINT, NO_ENVIRONMENT = (row[3] for row in RULES[4:9])
+NO_HTML, NO_PICKLE, NO_DISK, NO_PRINT, NO_ENVIRONMENT, NO_CLOCK = (row[3] for row in RULES[4:10])
 
 FORBIDDEN = [
     (ONE_WAY, "from core.embeddings import embed_deals"),
@@ -280,6 +320,16 @@ FORBIDDEN = [
     (NO_ENVIRONMENT, "import os\nos.environ['HOME']"),
     (NO_ENVIRONMENT, "import os\nos.getenv('HOME')"),
     (NO_ENVIRONMENT, "from os import environ"),
+    (NO_CLOCK, "import time\ntime.time()"),
+    (NO_CLOCK, "import time as t\nt.monotonic()"),
+    (NO_CLOCK, "from time import perf_counter"),
+    (NO_CLOCK, "from time import monotonic as seconds"),
+    (NO_CLOCK, "from datetime import datetime\ndatetime.now()"),
+    (NO_CLOCK, "import datetime as dt\ndt.datetime.now(dt.UTC)"),
+    (NO_CLOCK, "from datetime import date as day\nday.today()"),
+    (NO_CLOCK, "import pandas as pd\npd.Timestamp.now()"),
+    (NO_CLOCK, "from sqlalchemy import func\nfunc.now()"),
+    (NO_CLOCK, "text('UPDATE runs SET saved_at = CURRENT_TIMESTAMP')"),
 ]
 ALLOWED = [
     (
@@ -294,6 +344,9 @@ ALLOWED = [
     (NO_DISK, "@st.cache_data(ttl=60)\ndef f(persist): ..."),
     (NO_PRINT, "pprint('x'); blueprint = 1"),
     (NO_ENVIRONMENT, "import os\nos.replace('a', 'b')"),
+    (NO_CLOCK, "import time\ntime.sleep(1)\nfrom datetime import date\ndate(2026, 1, 1).strftime('%d')"),
+    (NO_CLOCK, "from core import clock\nclock.now(); stop.now(); CheckRules.now()"),
+    (NO_CLOCK, '"""now() is the present, CURRENT_TIMESTAMP is asked nowhere."""'),
 ]
 
 
@@ -331,6 +384,7 @@ def test_shell_must_come_first_and_name_its_page(text: str, holds: bool):
         ("core/creator.py", "from core.proposals import run_proposals", True),
         ("core/creator.py", "from core.packages import Package", False),
         ("core/errors.py", "from core.deals import Deal", False),
+        ("core/deals/example.py", "from core import clock", True),
         ("core/settings.py", "from core.errors import SettingError", True),
         ("core/attic.py", "", False),
     ],

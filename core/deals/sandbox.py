@@ -12,12 +12,12 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from threading import BoundedSemaphore, Lock
 
+from core import clock
 from core.deals.frames import ChildDied, Task, exact_reader, read_answer, request_frame
 from core.deals.grid import Table, TableOptions
 from core.deals.json_text import JsonText
@@ -198,11 +198,12 @@ def _ask_fork(request: bytes, data: bytes) -> Table | JsonText | str:
 
 def _ask_worker(request: bytes, data: bytes) -> Table | JsonText | str:
     """Ask a fresh worker. Raises EOFError or OSError when it ends without an answer or a reason."""
-    deadline = time.monotonic() + PARSER_WALL_S + 2  # the worker's own clock strikes first, with its reason
+    # Two seconds more: the worker's own limit strikes first, with its reason.
+    deadline = clock.monotonic_s() + PARSER_WALL_S + 2
     with _SERVER.connect() as connection:
 
         def receive(size: int) -> bytes:
-            connection.settimeout(max(0.01, deadline - time.monotonic()))
+            connection.settimeout(max(0.01, deadline - clock.monotonic_s()))
             return connection.recv(size)
 
         connection.settimeout(PARSER_WALL_S)

@@ -10,7 +10,6 @@ import hashlib
 import logging
 import sqlite3
 import threading
-import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -19,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from core import clock
 from core.embeddings.encoder import Encoder, load_encoder, vectors_name
 
 FloatArray = NDArray[np.float32]
@@ -57,7 +57,7 @@ class EmbeddingCache:
             if connection is None:
                 return {}
             found = dict(row for some in _portions(list(wanted)) for row in _select(connection, some))
-            today = int(time.time() // _DAY_S)
+            today = int(clock.epoch_s() // _DAY_S)
             connection.executemany(
                 "UPDATE vectors SET used_day = ? WHERE key = ? AND used_day < ?",
                 ((today, key, today) for key in found),
@@ -68,7 +68,7 @@ class EmbeddingCache:
 
     def put(self, name: str, texts: Sequence[str], vectors: FloatArray) -> None:
         """Keep vectors (len(texts), d), rounded to float16."""
-        today = int(time.time() // _DAY_S)
+        today = int(clock.epoch_s() // _DAY_S)
         rows = [
             (_key(name, text), today, _packed(vector)) for text, vector in zip(texts, vectors, strict=True)
         ]

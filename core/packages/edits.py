@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
+from core import clock
 from core.deals import Deal
 from core.deals.plain import has_words, without_controls
 from core.errors import PackageError
@@ -303,7 +303,7 @@ def _approved(
     found = open_errors(findings, ())
     if found and not has_words(reason):
         raise PackageError(_not_released(package, found))
-    at = _now()
+    at = clock.timestamp()
     return replace(
         package,
         version=package.version + 1,
@@ -333,7 +333,7 @@ def _decided(package: Package, status: Status, who: str) -> Package:
         version=package.version + 1,
         status=status,
         decided_by=who if decided else None,
-        decided_at=_now() if decided else None,
+        decided_at=clock.timestamp() if decided else None,
         overrides=(),
         approved_content=None,
         changed=(),
@@ -344,7 +344,3 @@ def _with_lock(package: Package, *, locked: bool) -> Package:
     if package.locked == locked:
         return package
     return replace(package, version=package.version + 1, locked=locked)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

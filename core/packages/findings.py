@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Literal
 
+from core import clock
 from core.deals.model import Deal, content_hash
 
 Severity = Literal["error", "warning", "info"]
@@ -99,7 +100,7 @@ class CheckRules:
     @classmethod
     def now(cls) -> CheckRules:
         """Return the default rules as of today."""
-        return cls(datetime.now(UTC).date())
+        return cls(clock.today())
 
 
 def open_errors(findings: Iterable[Finding], overrides: Iterable[Override]) -> tuple[Finding, ...]:

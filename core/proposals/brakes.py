@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import defaultdict
 from collections.abc import Callable
 from typing import Literal
 
+from core import clock
 from core.errors import BudgetReached, RetryableError
 from core.proposals.gate import POLL_S
 from core.proposals.limits import Limits
@@ -70,8 +70,8 @@ class Stop:
 
     def wait(self, seconds: float) -> None:
         """Sleep so long, or until the run ends."""
-        ends_s = time.monotonic() + seconds
-        while (left_s := ends_s - time.monotonic()) > 0 and not self.is_set():
+        ends_s = clock.monotonic_s() + seconds
+        while (left_s := ends_s - clock.monotonic_s()) > 0 and not self.is_set():
             self._ended.wait(min(left_s, POLL_S))
 
     def reason(self, calls: int) -> str:

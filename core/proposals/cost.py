@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from core import clock
 from core.proposals.limits import Limits
 from core.proposals.model import DealGroup, Outcome, Usage
 from core.proposals.prompt import ANSWER_SCHEMA, PromptTemplate, build_prompt
@@ -81,7 +82,7 @@ def price_of(model: str, day: date | None = None, prices: Sequence[Price] = PRIC
     their model costs. Nothing else is guessed from a name that only begins alike.
     """
     name = re.sub(r"-\d{3}$", "", model.removeprefix("models/"))
-    on = day or date.today()
+    on = day or clock.today()
     return next((price for price in prices if price.model == name and price.holds_on(on)), None)
 
 

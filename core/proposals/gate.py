@@ -8,9 +8,10 @@ was not told, and costs the run one call instead of one for each worker.
 from __future__ import annotations
 
 import threading
-import time
 from itertools import count
 from typing import Protocol
+
+from core import clock
 
 # A service that asks for more is out of quota for the day rather than busy. Also how far back calls
 # are remembered: services count by the minute at most.
@@ -50,7 +51,7 @@ class Gate:
         self._per_s = per_s + _MARGIN_S
         self._lock = threading.Lock()
         self._numbers = count()
-        # When each call went through, in `time.monotonic()` seconds; refused calls are taken out,
+        # When each call went through, in `clock.monotonic_s()` seconds; refused calls are taken out,
         # because a service does not count them.
         self._entered: dict[int, float] = {}
         self._held_until_s = 0.0
@@ -64,7 +65,7 @@ class Gate:
         """Wait for a turn; return the ticket of the call, None when the run ended meanwhile."""
         while not ending.is_set():
             with self._lock:
-                now_s = time.monotonic()
+                now_s = clock.monotonic_s()
                 wait_s = self._wait_s(now_s)
                 if wait_s <= 0:
                     ticket = next(self._numbers)
@@ -77,13 +78,13 @@ class Gate:
     def pause(self, seconds: float) -> None:
         """Hold every caller back for this long from now, but not longer than a busy service asks for."""
         with self._lock:
-            self._hold(time.monotonic(), seconds)
+            self._hold(clock.monotonic_s(), seconds)
 
     @property
     def held_s(self) -> float:
         """How long everybody is still held back, in seconds; 0 when nobody is."""
         with self._lock:
-            return max(0.0, self._held_until_s - time.monotonic())
+            return max(0.0, self._held_until_s - clock.monotonic_s())
 
     def sent(self, ticket: int, at_s: float) -> None:
         """Note that a call left for the service only at this time: a first call builds its client before."""
@@ -104,7 +105,7 @@ class Gate:
         news when the call was let through before another refusal was known.
         """
         with self._lock:
-            now_s = time.monotonic()
+            now_s = clock.monotonic_s()
             entered_s = self._entered.pop(ticket, now_s)
             news = entered_s >= self._refused_s
             self._refused_s = now_s

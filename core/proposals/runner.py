@@ -11,12 +11,12 @@ import logging
 import queue
 import random
 import threading
-import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from dataclasses import dataclass, replace
 from functools import partial, reduce
 
+from core import clock
 from core.deals import Deal
 from core.errors import BudgetReached, ProposalError, QuotaReached, RetryableError, UnusableAnswer
 from core.proposals.brakes import Breaker, Price, Spending, Stop
@@ -258,7 +258,7 @@ class _Cluster:
         attempt = self._calls
         run.recorder.started(self._group.id, attempt)
         context = replace(context, attempt=attempt, note=partial(self._note, attempt, ticket))
-        began_s = time.monotonic()
+        began_s = clock.monotonic_s()
         try:
             call = partial(run.proposer.propose, group, context)
             answer = _with_deadline(call, min(run.limits.call_timeout_s, left_s), run.stop)
@@ -267,7 +267,7 @@ class _Cluster:
             # A refusal for good is no longer one that waiting helps against.
             raise ProposalError(str(failure)) if self._is_hopeless(failure, ticket) else failure from None
         finally:
-            self._in_calls_s += time.monotonic() - began_s
+            self._in_calls_s += clock.monotonic_s() - began_s
         if answer is None:
             raise _RunEnded
         run.gate.passed(ticket)
@@ -278,7 +278,7 @@ class _Cluster:
 
     def _note(self, attempt: int, ticket: int, reply: Reply) -> None:
         """Take a reply as it came; what cannot be kept ends the run."""
-        self._run.gate.sent(ticket, time.monotonic() - reply.latency_s)
+        self._run.gate.sent(ticket, clock.monotonic_s() - reply.latency_s)
         self._noted.add(attempt)
         self._last = reply
         self._run.spending.add(self._group.id, reply.usage)
@@ -438,8 +438,8 @@ def _with_deadline(call: Callable[[], Answer], deadline_s: float, stop: Stop) ->
             results.put((None, error))
 
     threading.Thread(target=attempt, daemon=True, name="proposal-attempt").start()
-    ends_s = time.monotonic() + deadline_s
-    while (left_s := ends_s - time.monotonic()) > 0:
+    ends_s = clock.monotonic_s() + deadline_s
+    while (left_s := ends_s - clock.monotonic_s()) > 0:
         ending = stop.abandoned  # asked before the queue: an answer that is there is never thrown away
         try:
             answer, error = results.get(timeout=0 if ending else min(left_s, POLL_S))

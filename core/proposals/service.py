@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import re
 import threading
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from core import clock
 from core.errors import (
     FatalProposalError,
     ModelGone,
@@ -84,7 +84,7 @@ class LangChainService(ABC, Generic[Client]):
     def ask(self, prompt: Prompt, model: str, context: AskContext) -> Reply:
         """Send the prompt once. Raises ProposalError; neither it nor the reply holds the key."""
         self._client(model)  # building it imports a library; the clock is for the call
-        started_s = time.monotonic()
+        started_s = clock.monotonic_s()
         message = self._call(prompt, model, context)
         facts = message.response_metadata
         return Reply(
@@ -93,7 +93,7 @@ class LangChainService(ABC, Generic[Client]):
             requested_model=model,
             answered_model=self._redacted(str(facts.get("model_name") or facts.get("model") or model)),
             usage=_usage(message),
-            latency_s=time.monotonic() - started_s,
+            latency_s=clock.monotonic_s() - started_s,
             prompt_hash=prompt.hash,
         )
 

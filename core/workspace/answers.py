@@ -9,12 +9,13 @@ from typing import Any
 from sqlalchemy import Select, delete, func, select
 from sqlalchemy.orm import Session
 
+from core import clock
 from core.errors import WorkspaceError
 from core.proposals import Answer, Outcome, PromptTemplate
 from core.proposals.templates import TemplateVersion
 from core.workspace import clusterings, package_rows
 from core.workspace.calls import OPEN, CallLog, calls_about, close_calls
-from core.workspace.database import ANALYST, check_loads, deal_ids_of, get_run, log_event, now
+from core.workspace.database import ANALYST, check_loads, deal_ids_of, get_run, log_event
 from core.workspace.schema import AnswerCacheRow, AskingRow, AttemptRow, OutcomeRow, TemplateRow
 
 
@@ -41,11 +42,14 @@ class AnswerBook(CallLog):
         """
         with self._saving() as session:
             get_run(session, run_id)
-            version = TemplateVersion.of(template.text, now()) if template else None
+            version = TemplateVersion.of(template.text, clock.timestamp()) if template else None
             if version and session.scalar(_template(version.id)) is None:
                 session.add(TemplateRow(id=version.id, text=version.text, made_at=version.made_at))
             row = AskingRow(
-                run_id=run_id, at=now(), source=source, template_id=version.id if version else None
+                run_id=run_id,
+                at=clock.timestamp(),
+                source=source,
+                template_id=version.id if version else None,
             )
             session.add(row)
             session.flush()
@@ -79,7 +83,10 @@ class AnswerBook(CallLog):
                 close_calls(session, run_id, outcome.cluster_id, asking)
             if done and question and not outcome.cached:
                 kept = AnswerCacheRow(
-                    question=question, run_id=run_id, created_at=now(), answer=_answer_of(outcome).to_dict()
+                    question=question,
+                    run_id=run_id,
+                    created_at=clock.timestamp(),
+                    answer=_answer_of(outcome).to_dict(),
                 )
                 session.merge(kept)
             what = f"Proposals for cluster {outcome.cluster_id}: {outcome.status}"
@@ -180,7 +187,7 @@ class AnswerBook(CallLog):
 
     def save_template(self, text: str) -> TemplateVersion:
         """Keep a version of the prompt template as the newest. Raises PromptError when it is none."""
-        version = TemplateVersion.of(text, now())
+        version = TemplateVersion.of(text, clock.timestamp())
         with self._saving() as session:
             session.execute(delete(TemplateRow).where(TemplateRow.id == version.id))
             session.add(TemplateRow(id=version.id, text=version.text, made_at=version.made_at))
@@ -234,7 +241,7 @@ def _add_outcome(session: Session, run_id: str, outcome: Outcome, asking: int | 
         OutcomeRow(
             run_id=run_id,
             cluster_id=outcome.cluster_id,
-            created_at=now(),
+            created_at=clock.timestamp(),
             outcome={**outcome.to_dict(), "asking": asking},
         )
     )

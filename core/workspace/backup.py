@@ -16,11 +16,11 @@ import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import URL, make_url
 
+from core import clock
 from core.errors import WorkspaceDamaged, WorkspaceError
 from core.exports.files import sync
 from core.workspace.migrations import HEAD, is_newer
@@ -51,7 +51,7 @@ def backup(url: str | URL, folder: Path | None = None) -> Path:
             found = examine(part, "integrity_check")
             if found.problem:
                 raise WorkspaceDamaged(file, found.problem, backups(url))
-            stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
+            stamp = clock.now().strftime("%Y%m%d-%H%M%S-%f")
             made = target / f"{file.stem}-{stamp}-{_digest(part)}.db"
             sync(part)
             part.replace(made)
@@ -124,7 +124,7 @@ class AutomaticBackups:
         newest = next(iter(backups_of(self._file)), None)
         made_s = newest.stat().st_mtime if newest else 0.0
         changed_s = self._file.stat().st_mtime
-        if changed_s > made_s and datetime.now(UTC).timestamp() - made_s > _DAY_S:
+        if changed_s > made_s and clock.epoch_s() - made_s > _DAY_S:
             self._copy()
 
     def note_approvals(self, count: int) -> None:
@@ -220,7 +220,7 @@ def _check_copy(part: Path, path: Path) -> None:
 def _set_aside(file: Path) -> Path:
     """Keep the present file under another name as well. Raises WorkspaceError when it is in use."""
     _take_log_in(file)
-    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
+    stamp = clock.now().strftime("%Y%m%d-%H%M%S-%f")
     aside = file.with_name(f"{file.stem}-set-aside-{stamp}.db")
     try:
         aside.hardlink_to(file)

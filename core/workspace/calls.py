@@ -5,7 +5,6 @@ So nothing that was paid for is lost when the program ends, and what calls took 
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -13,10 +12,11 @@ from typing import Literal
 from sqlalchemy import Select, delete, func, select
 from sqlalchemy.orm import Session
 
+from core import clock
 from core.errors import ProposalError
 from core.proposals import Outcome, Reply, Usage
 from core.proposals.cost import Spent, actual
-from core.workspace.database import Database, now
+from core.workspace.database import Database
 from core.workspace.schema import AskingRow, AttemptRow
 
 CallState = Literal["running", "answered", "failed", "done"]
@@ -83,8 +83,8 @@ class CallLog(Database):
                     asking=call.asking,
                     attempt=call.attempt,
                     state="running",
-                    started_at=now(),
-                    lease_until_s=time.time() + lease_s,
+                    started_at=clock.timestamp(),
+                    lease_until_s=clock.epoch_s() + lease_s,
                 )
             )
 
@@ -149,7 +149,7 @@ class CallLog(Database):
                     AttemptRow.run_id == run_id,
                     AttemptRow.asking != asking,
                     AttemptRow.state == "running",
-                    AttemptRow.lease_until_s > time.time(),
+                    AttemptRow.lease_until_s > clock.epoch_s(),
                 )
                 .group_by(AttemptRow.cluster_id)
             )
@@ -207,7 +207,7 @@ def close_calls(session: Session, run_id: str, cluster_id: str, asking: int | No
         if row.state == "answered":
             taken = row.asking == asking
             row.state, row.error = ("done", None) if taken else ("failed", _NOT_TAKEN)
-        elif row.asking == asking or row.lease_until_s <= time.time():
+        elif row.asking == asking or row.lease_until_s <= clock.epoch_s():
             row.state, row.error = "failed", _NEVER_CAME
 
 

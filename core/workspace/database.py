@@ -6,13 +6,13 @@ import gc
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, make_url, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from core import clock
 from core.deals import Deal
 from core.errors import WorkspaceDamaged, WorkspaceError
 from core.exports.files import sync
@@ -186,11 +186,6 @@ def _cause(error: Exception) -> str:
     return str(getattr(error, "orig", None) or error).splitlines()[0]
 
 
-def now() -> str:
-    """Return the time, UTC, ISO 8601."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
 def get_run(session: Session, run_id: str) -> RunRow:
     """Return the row of a run. Raises WorkspaceError when there is none of this id."""
     row = session.get(RunRow, run_id)
@@ -219,7 +214,7 @@ def log_event(
     after: Package | None = None,
 ) -> None:
     """Add to the audit trail, in the transaction of what it tells. before, after: the package it is about."""
-    at = now()
+    at = clock.timestamp()
     # Not through the row: reading one takes milliseconds, and a transaction may have many events.
     saved = update(RunRow).where(RunRow.id == run_id).values(saved_at=at)
     found = session.scalar(saved.returning(RunRow.id).execution_options(synchronize_session=False))

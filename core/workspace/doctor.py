@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-import time
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 from sqlalchemy import URL, inspect, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
+from core import clock
 from core.errors import WorkspaceError
 from core.workspace.backup import backups_of
 from core.workspace.migrations import HEAD, is_newer, version_of
@@ -147,8 +147,8 @@ def _newest_backup(file: Path) -> Finding:
     problem = examine(copies[0], "integrity_check").problem
     if problem:
         return Finding("backup", False, f"{copies[0]} is damaged ({problem}): make another one now.")
-    if changed_s > made_s and time.time() - made_s > _DAY_S:
-        days = int((time.time() - made_s) / _DAY_S)
+    if changed_s > made_s and clock.epoch_s() - made_s > _DAY_S:
+        days = int((clock.epoch_s() - made_s) / _DAY_S)
         old = f"The newest of {len(copies)} backups is {days} days old"
         return Finding("backup", False, f"{old}: make one with python -m core backup.")
     return Finding("backup", True, f"{len(copies)} backups; the newest is {copies[0]}.")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import platform
-import time
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from typing import Any, Literal, get_args
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from core import clock
 from core.errors import WorkspaceError
 from core.workspace.database import Database, get_run
 from core.workspace.schema import JobRow
@@ -69,7 +69,7 @@ class Job:
         if not (self.running and self.total and self.done):
             return None
         each_s = (self.progressed_s - self.stage_started_s) / self.done
-        return max(0.0, each_s * (self.total - self.done) - (time.time() - self.progressed_s))
+        return max(0.0, each_s * (self.total - self.done) - (clock.epoch_s() - self.progressed_s))
 
 
 _INTERRUPTED = "The app ended while this was under way. What was finished is kept."
@@ -89,7 +89,7 @@ class JobBook(Database):
         Raises WorkspaceError without such a run, or while another job of the run is under way in
         any process. Interrupted jobs of the run are settled by it.
         """
-        now = time.time()
+        now = clock.epoch_s()
         with self._saving() as session:
             get_run(session, run_id)
             for row in _active_of(session, run_id):
@@ -117,7 +117,7 @@ class JobBook(Database):
             begun = (
                 update(JobRow)
                 .where(JobRow.id == job_id, JobRow.owner == owner, JobRow.state == "queued")
-                .values(state="running", started_s=time.time())
+                .values(state="running", started_s=clock.epoch_s())
                 .returning(JobRow.id)
             )
             return session.scalar(begun) is not None
@@ -129,7 +129,7 @@ class JobBook(Database):
 
         Returns the ids of those that are to stop, and of all that are still the owner's.
         """
-        now = time.time()
+        now = clock.epoch_s()
         snapshots = {job.id: job for job in progress}
         with self._saving() as session:
             rows = session.scalars(
@@ -162,7 +162,7 @@ class JobBook(Database):
                 .order_by(JobRow.id.desc())
                 .limit(1)
             )
-            return None if row is None else _job_of(row, time.time())
+            return None if row is None else _job_of(row, clock.epoch_s())
 
     def ask_to_stop(self, run_id: str) -> None:
         """Ask the job of a run to stop, in whichever process it is."""
@@ -172,7 +172,7 @@ class JobBook(Database):
 
     def dismiss_jobs(self, run_id: str) -> None:
         """Show no ended job of a run any more."""
-        now = time.time()
+        now = clock.epoch_s()
         with self._saving() as session:
             for row in _active_of(session, run_id):
                 if _is_lost(row, now):

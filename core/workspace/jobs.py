@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from core import clock
 from core.errors import Cancelled, DealweaverError, WorkspaceError
 from core.workspace.job_book import Job, JobBook, State, new_owner
 
@@ -39,7 +39,7 @@ class JobContext:
     def stage(self, name: str, total: int = 0) -> None:
         """Begin a stage. Raises Cancelled when the analyst stopped the job."""
         self.check()
-        self._update(stage=name, done=0, total=total, stage_started_s=time.time())
+        self._update(stage=name, done=0, total=total, stage_started_s=clock.epoch_s())
 
     def progress(self, done: int, total: int) -> None:
         """Report steps done. Raises Cancelled when the analyst stopped the job."""
@@ -48,7 +48,7 @@ class JobContext:
 
     def report(self, done: int, total: int) -> None:
         """Report steps done, whatever the analyst wishes: for work that comes to its end by itself."""
-        self._update(done=done, total=total, progressed_s=time.time())
+        self._update(done=done, total=total, progressed_s=clock.epoch_s())
 
     def check(self) -> None:
         """Raise Cancelled when the analyst stopped the job."""
@@ -165,13 +165,13 @@ class JobRegistry:
             job_id = self._waiting.popleft()
             job = next(job for job in self._jobs.values() if job.id == job_id)
             self._busy += 1
-            self._jobs[job.run_id] = replace(job, state="running", started_s=time.time())
+            self._jobs[job.run_id] = replace(job, state="running", started_s=clock.epoch_s())
             work, context = self._work[job_id]
             threading.Thread(target=self._run, args=(job, work, context), daemon=True, name=job.title).start()
 
     def _end(self, job: Job, state: State, **changes: object) -> None:
         """Note the end of a job, here and in the database."""
-        ended = replace(self._jobs[job.run_id], state=state, ended_s=time.time(), **changes)  # type: ignore[arg-type]
+        ended = replace(self._jobs[job.run_id], state=state, ended_s=clock.epoch_s(), **changes)  # type: ignore[arg-type]
         self._jobs[job.run_id] = ended
         del self._work[job.id]
         try:

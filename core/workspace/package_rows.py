@@ -13,12 +13,13 @@ from typing import Any, Literal
 from sqlalchemy import Row, Select, func, select, update
 from sqlalchemy.orm import Session
 
+from core import clock
 from core.deals import Deal
 from core.packages import Change, Package, package_from_proposal
 from core.packages.edits import with_newer_deals
 from core.proposals import Outcome
 from core.workspace import clusterings
-from core.workspace.database import get_run, now
+from core.workspace.database import get_run
 from core.workspace.schema import DealRow, EventRow, PackageRow, RunRow
 
 # What an event about a package tells: it was there when the trail began, it was suggested, or went for a
@@ -197,7 +198,7 @@ def _keep(session: Session, run_id: str, rows: dict[str, PackageRow], change: Ch
 
 def _touch(session: Session, run_id: str) -> str:
     """Note when the run was saved last, and return that time. Raises WorkspaceError without such a run."""
-    at = now()
+    at = clock.timestamp()
     # Not through the row: reading one takes milliseconds.
     saved = update(RunRow).where(RunRow.id == run_id).values(saved_at=at).returning(RunRow.id)
     if session.scalar(saved.execution_options(synchronize_session=False)) is None:

@@ -15,6 +15,7 @@ from typing import Literal, get_args
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
+from core import clock
 from core.deals import Deal
 from core.errors import WorkspaceError
 from core.packages import (
@@ -37,7 +38,7 @@ from core.packages.model import new_package_id
 from core.packages.review import approves
 from core.workspace import package_rows
 from core.workspace.answers import AnswerBook
-from core.workspace.database import ANALYST, get_run, now
+from core.workspace.database import ANALYST, get_run
 from core.workspace.package_rows import ClusterMembers, Kind
 from core.workspace.schema import DealRow, EventRow, PackageRow, PreferenceRow, RunRow, StepRow
 
@@ -275,7 +276,7 @@ def _refuse_stale(row: PackageRow | None, version: int | None) -> None:
 def _new_step(session: Session, run_id: str, what: str, who: str) -> int:
     undone = update(StepRow).where(StepRow.run_id == run_id, StepRow.state == "undone")
     session.execute(undone.values(state="dropped"))
-    row = StepRow(run_id=run_id, at=now(), who=who, what=what, state="done")
+    row = StepRow(run_id=run_id, at=clock.timestamp(), who=who, what=what, state="done")
     session.add(row)
     session.flush()
     return row.id

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
+from core import clock
 from core.clustering import Clustering, Links
 from core.clustering.edits import ClusterEdit, apply_cluster_edit
 from core.clustering.quality import Quality
@@ -28,7 +29,7 @@ from core.packages.compare import RunComparison, RunContent, compare_runs
 from core.workspace import clusterings, copies, package_rows, run_files
 from core.workspace.answers import forget_outcomes
 from core.workspace.clusterings import ClusteringVersion
-from core.workspace.database import ANALYST, check_loads, get_run, log_event, now, read_deals
+from core.workspace.database import ANALYST, check_loads, get_run, log_event, read_deals
 from core.workspace.export_log import EXPORT, ExportBook
 from core.workspace.job_book import JobBook
 from core.workspace.reviews import ReviewBook
@@ -81,7 +82,7 @@ class Workspace(ReviewBook, JobBook, ExportBook):
 
     def create_run(self, result: ImportResult, filename: str, name: str | None = None) -> str:
         """Save a loaded file as a new run and return the run's id."""
-        run_id, at = uuid.uuid4().hex[:12], now()
+        run_id, at = uuid.uuid4().hex[:12], clock.timestamp()
         with self._saving() as session:
             session.add(
                 RunRow(
@@ -138,7 +139,7 @@ class Workspace(ReviewBook, JobBook, ExportBook):
             moves = clusterings.Moves.between(
                 (deal.deal_id for deal in old), (deal.deal_id for deal in current), changed
             )
-            clusterings.bring_over(session, row, moves, what, now())
+            clusterings.bring_over(session, row, moves, what, clock.timestamp())
             counts = f"{len(delta.new)} new, {len(changed)} changed, {len(gone)} gone"
             package_rows.log_file(session, run_id, f"{what}: {counts}", who)
         return DealUpdate(delta, affected)
@@ -435,7 +436,7 @@ class Workspace(ReviewBook, JobBook, ExportBook):
         words: str | None = None,
         who: str = ANALYST,
     ) -> None:
-        clusterings.put(session, row, clustering, quality, what, now())
+        clusterings.put(session, row, clustering, quality, what, clock.timestamp())
         log_event(session, row.id, words or what, who=who)
 
     # --- audit, preferences -------------------------------------------------------------------

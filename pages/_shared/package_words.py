@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import streamlit as st
 
+from core import clock
 from core.errors import PackageError, WorkspaceError
 from core.packages import Edit, Package, Rename, SetReasoning
 from core.packages.facts import start_of
@@ -224,7 +224,7 @@ def _trafficking(package: Package, sheet: PackageSheet) -> None:
         for part, label in parts.items()
     }
     description = st.text_input("Inventory description", package.name, key=f"trafficking_{package.id}")
-    begins = start_of(sheet.facts.flight.start) or datetime.now(UTC)
+    begins = start_of(sheet.facts.flight.start) or clock.now()
     try:
         name = trafficking_name(typed["buyer"], typed["dsp"], description, begins.date())
     except PackageError as error:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Sequence
 
 import streamlit as st
 
+from core import clock
 from core.errors import DealweaverError
 from core.packages.coverage import STATE_WORDS, DealState, count_states
 from core.workspace import Job, RunSummary
@@ -194,7 +194,7 @@ def _ended_job(job: Job) -> None:
 
 def _good_news(job: Job) -> None:
     """Say once in every session how a job ended: good news needs no click to go away."""
-    recent = job.ended_s is not None and time.time() - job.ended_s < _NEWS_S
+    recent = job.ended_s is not None and clock.epoch_s() - job.ended_s < _NEWS_S
     if recent and job.id > st.session_state.get(state.JOB_SEEN, 0):
         st.session_state[state.JOB_SEEN] = job.id
         st.success(literal(f"{job.title}: {job.note}"), icon=":material/check_circle:")

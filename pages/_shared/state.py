@@ -7,13 +7,13 @@ and the address carries the run's id.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
 import streamlit as st
 
+from core import clock
 from core.clustering import Clustering
 from core.deals import Deal
 from core.errors import DealweaverError, WorkspaceDamaged, WorkspaceError
@@ -139,8 +139,8 @@ def told() -> tuple[str, str] | None:
     if message is None:
         return None
     first = _SHOWN_SINCE not in st.session_state
-    since: float = st.session_state.setdefault(_SHOWN_SINCE, time.monotonic())
-    if time.monotonic() - since < SHOWN_S:
+    since: float = st.session_state.setdefault(_SHOWN_SINCE, clock.monotonic_s())
+    if clock.monotonic_s() - since < SHOWN_S:
         return message
     del st.session_state[MESSAGE]
     del st.session_state[_SHOWN_SINCE]

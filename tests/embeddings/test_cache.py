@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from core import clock
 from core.embeddings import CachedEncoder, EmbeddingCache, embed_deals, open_encoder
 from core.embeddings.encoder import vectors_name
 from core.errors import EncodingFailed
@@ -166,5 +166,7 @@ def test_what_was_used_today_is_written_once_a_day(path):
     connection.close()
     cache.get("m", ["a"])
     with sqlite3.connect(path) as connection:
-        assert connection.execute("SELECT used_day FROM vectors").fetchone()[0] == int(time.time() // 86_400)
+        assert connection.execute("SELECT used_day FROM vectors").fetchone()[0] == int(
+            clock.epoch_s() // 86_400
+        )
     connection.close()

@@ -1,12 +1,13 @@
 """Edits of packages: what each allows, what it changes, and what happens to a decision."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core import clock
 from core.deals import Deal
 from core.deals.model import Commercial, Safety
 from core.errors import PackageError
@@ -132,7 +133,7 @@ def test_edit_that_changes_nothing_keeps_version_and_decision(edit, decision):
 def test_decision_names_who_and_when_and_leaves_the_content(decision, status):
     package = edited(PACKAGE, decision, who="Ada")
     when = datetime.fromisoformat(package.decided_at)
-    assert timedelta(0) <= datetime.now(UTC) - when < timedelta(minutes=1)
+    assert timedelta(0) <= clock.now() - when < timedelta(minutes=1)
     content = PACKAGE.content(DEALS) if status == "approved" else None
     assert package == replace(
         PACKAGE,

@@ -18,6 +18,9 @@ from core.workspace.backup import EVERY_APPROVALS, KEPT, AutomaticBackups, backu
 from core.workspace.doctor import doctor
 from tests.workspace.conftest import IDS, run_sql
 
+# The age of a copy is that of its file.
+pytestmark = pytest.mark.usefixtures("machine_time")
+
 DAY_S = 24 * 3600
 
 

@@ -19,6 +19,9 @@ from core.workspace.schema import APPLICATION_ID
 from tests.workspace.conftest import IDS, on_postgres, on_sqlite, run_sql
 from tests.workspace.saving_program import save
 
+# Other processes work in the same workspace, and leases must mean the same to all of them.
+pytestmark = pytest.mark.usefixtures("machine_time")
+
 PAGE = 4096
 
 

@@ -24,6 +24,9 @@ from tests.workspace.conftest import IDS, on_sqlite
 from tests.workspace.faults import failing
 from tests.workspace.story import EXPORT, STEPS, TOPICS, Story, attempt, check, check_run, tell
 
+# Other processes work in the same workspace, and leases must mean the same to all of them.
+pytestmark = pytest.mark.usefixtures("machine_time")
+
 NAMES = [step.name for step in STEPS]
 PROPOSE = NAMES.index("propose")
 

@@ -9,10 +9,14 @@ import time
 
 import pytest
 
+from core import clock
 from core.deals.reading import parse_deals
 from core.errors import DealweaverError, WorkspaceError
 from core.workspace import Job, JobRegistry
 from core.workspace.job_book import new_owner
+
+# Other processes work in the same workspace, and leases must mean the same to all of them.
+pytestmark = pytest.mark.usefixtures("machine_time")
 
 PATIENCE_S = 5.0
 
@@ -76,7 +80,7 @@ def work(registry, run_id):
 
 
 def test_progress_can_be_read_while_the_job_runs_and_its_note_when_it_is_done(registry, work, run_id):
-    before = time.time()
+    before = clock.epoch_s()
     first = registry.start(run_id, "Build clusters", work)
     assert (first.run_id, first.title, first.state, first.running) == (
         run_id,
@@ -87,7 +91,7 @@ def test_progress_can_be_read_while_the_job_runs_and_its_note_when_it_is_done(re
     assert work.started.wait(PATIENCE_S)
     seen = registry.job(run_id)
     assert (seen.stage, seen.done, seen.total, seen.ended_s) == ("Embedding", 10, 40, None)
-    assert before <= seen.started_s <= seen.stage_started_s <= time.time()
+    assert before <= seen.started_s <= seen.stage_started_s <= clock.epoch_s()
     work.may_end.set()
     last = ended(registry, run_id)
     assert (last.state, last.note, last.error, last.done) == ("done", "All 40 embedded.", None, 40)
@@ -222,7 +226,7 @@ def test_only_ended_jobs_can_be_dismissed(registry, work, run_id):
     ],
 )
 def test_time_left_follows_from_the_speed_of_the_stage(changes, seconds):
-    now = time.time()
+    now = clock.epoch_s()
     job = Job(
         "r",
         "Build clusters",
@@ -235,7 +239,7 @@ def test_time_left_follows_from_the_speed_of_the_stage(changes, seconds):
 
 
 def test_time_left_shrinks_between_two_steps():
-    now = time.time()
+    now = clock.epoch_s()
     job = Job("r", "Build", stage_started_s=now - 15, progressed_s=now - 5, done=10, total=40)
     assert job.eta_s == pytest.approx(25, abs=1)
 

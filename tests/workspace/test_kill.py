@@ -23,6 +23,9 @@ from tests.workspace.story import Story, check_files, check_run, records
 from tests.workspace.test_database import at_once
 from tests.workspace.test_jobs import ended
 
+# Other processes work in the same workspace, and leases must mean the same to all of them.
+pytestmark = pytest.mark.usefixtures("machine_time")
+
 ROOT = Path(__file__).parents[2]
 KILLS = {"SQLite": 50, "PostgreSQL": 15}
 KILLED_RUNS = 5

@@ -15,6 +15,9 @@ from tests.fakes.gemini import FakeGemini
 from tests.workspace.asking_program import ask
 from tests.workspace.conftest import clustering_of
 
+# Other processes work in the same workspace, and leases must mean the same to all of them.
+pytestmark = pytest.mark.usefixtures("machine_time")
+
 CLUSTERS = {f"c{n:02}": tuple(range(5 * n, 5 * n + 5)) for n in range(40)}
 RECORDS = [
     {"deal_id": f"{n // 5:02}-{n % 5}", "deal_name": f"Place {n}", "taxonomy": {"tier1": f"Topic {n // 5}"}}
