@@ -24,7 +24,7 @@ from core.clustering import METHODS
 from core.clustering.keep_apart import RULES, stratum_of
 from core.clustering.model import SmallClusters
 from core.creator import CreationResult, PackageCreator, patient_limits
-from core.deals import Deal, ImportResult, ReadOptions, read_deals, suggest_fields
+from core.deals import Deal, ImportResult, ReadOptions, read_deals, read_sample, suggest_fields
 from core.errors import DealweaverError, ImportRefused, NeedsMapping
 from core.proposals import DEFAULT_TEMPLATE, Outcome, PromptTemplate, Proposer, RulesProposer
 from core.proposals.providers import PROVIDERS, make_proposer
@@ -63,7 +63,9 @@ def _parser() -> argparse.ArgumentParser:
 
     run = commands.add_parser("run", help="read deals, cluster them, propose packages, write them as JSON")
     run.set_defaults(command=_run)
-    run.add_argument("deals", type=Path, help="deal file: CSV, TSV, JSON or JSON Lines")
+    what = run.add_mutually_exclusive_group(required=True)
+    what.add_argument("deals", type=Path, nargs="?", help="deal file: CSV, TSV, JSON or JSON Lines")
+    what.add_argument("--sample", action="store_true", help="the sample deals, moved by whole weeks to today")
     run.add_argument("--out", type=Path, default=Path("packages.json"), help="file to write (%(default)s)")
     run.add_argument(
         "--proposer",
@@ -205,7 +207,7 @@ def _examples(examples: Sequence[str]) -> str:
 
 
 def _run(options: argparse.Namespace) -> int:
-    imported = _read(options.deals)
+    imported = _read_sample() if options.sample else _read(options.deals)
     _check_target(options.out, options.deals)
     _check_rules(options.keep_apart, imported.deals)
     settings = get_settings()
@@ -234,6 +236,13 @@ def _run(options: argparse.Namespace) -> int:
     document = _document(options, imported, result, {"proposer": name, "model": model})
     _write(options.out, document)
     return _report(options.out, document, result)
+
+
+def _read_sample() -> ImportResult:
+    sample = read_sample()
+    if sample.note:
+        print(sample.note)
+    return sample.result
 
 
 def _ready_proposer(settings: Settings) -> str:
@@ -338,7 +347,7 @@ def _document(
             "failed": len(failed),
         },
         "settings": {
-            "file": options.deals.name,
+            "file": "sample" if options.sample else options.deals.name,
             **asked,
             "clustering": result.clustering.settings.to_dict(),
             "embedding_model": get_settings().embedding_model,
@@ -346,10 +355,10 @@ def _document(
     }
 
 
-def _check_target(path: Path, deals: Path) -> None:
+def _check_target(path: Path, deals: Path | None) -> None:
     """Raise before any call is paid for when the result could not be written, or would replace the deals."""
     with _naming_target(path):
-        if path.exists() and path.samefile(deals):
+        if deals and path.exists() and path.samefile(deals):
             raise DealweaverError(f"{path} is the deal file itself: choose another file with --out.")
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, "it is a folder")

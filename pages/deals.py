@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import streamlit as st
 
-from core.deals import Deal, read_deals
+from core.deals import Deal, read_sample
 from core.deals.facts import mix
 from core.settings import get_settings
 from pages._shared import doctor, shell, state, tables
@@ -16,7 +15,6 @@ from pages._shared.texts import literal
 
 shell.ensure_shell("pages/deals.py")
 
-SAMPLE = Path(__file__).parents[1] / "sample_data" / "deals.json"
 FILE_TYPES = ["csv", "tsv", "txt", "json", "jsonl", "ndjson", "xlsx", "parquet"]
 
 
@@ -38,7 +36,8 @@ def _read_paste() -> None:
 
 @state.guarded
 def _use_sample() -> None:
-    doctor.use(read_deals(SAMPLE.read_bytes(), SAMPLE.name), "Sample deals")
+    sample = read_sample()
+    doctor.use(sample.result, "Sample deals", note=sample.note)
 
 
 def _sources(*, first: bool) -> None:
@@ -58,7 +57,8 @@ def _sources(*, first: bool) -> None:
     with right:
         st.subheader("Or try the sample")
         st.write(
-            "800 made-up deals from ten SSPs: about 36 themes, some overlap, some noise, real-life gaps."
+            "800 made-up deals from ten SSPs: about 36 themes, some overlap, some noise, real-life gaps. "
+            "Flights, and quarters and years in names, are moved by whole weeks to today."
         )
         st.button(
             "Try the sample",

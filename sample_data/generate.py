@@ -49,6 +49,7 @@ HERE = Path(__file__).resolve().parent
 TAXONOMY_FILE = HERE.parent / "core" / "deals" / "data" / "content_taxonomy_3.1.tsv"
 
 TODAY = date(2026, 11, 22)
+MADE_FOR_FILE = "made_for.txt"
 FIRST_DAY = date(2026, 9, 1)
 LAST_DAY = date(2027, 6, 30)
 
@@ -560,7 +561,7 @@ def deals_as_csv(deals: Sequence[Deal]) -> str:
 
 def render_files() -> dict[str, str]:
     """Return the content of every sample file by file name."""
-    content: dict[str, str] = {}
+    content: dict[str, str] = {MADE_FOR_FILE: f"{TODAY.isoformat()}\n"}
     for file in SAMPLE_FILES:
         deals = generate(file.seed, file.themes, file.deals).deals
         content[f"{file.stem}.json"] = deals_as_json(deals)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.deals import Deal
-from core.embeddings.text import create_deal_text_representation
+from core.embeddings.text import text_to_embed
 from core.errors import EmbeddingError, EncoderUnavailable, EncodingFailed, WeightsMismatch
 from core.settings import EMBEDDING_BATCH_SIZE, EMBEDDING_DIMENSIONS, EMBEDDING_MODEL
 
@@ -137,7 +137,7 @@ def embed_deals(
     last digits of a vector depend on its batch mates, and no result may depend on the
     order of a file. on_progress gets (texts done, texts in all). Raises EncodingFailed.
     """
-    texts = [create_deal_text_representation(deal) for deal in deals]
+    texts = [text_to_embed(deal) for deal in deals]
     distinct = sorted(set(texts), key=lambda text: (-len(text), text))
     parts: list[FloatArray] = []
     for start in range(0, len(distinct), _REPORT_EVERY):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from core.deals import Deal, parse_deal
+from core.deals.periods import without_periods
 
 
 def create_deal_text_representation(deal: Mapping[str, Any] | Deal) -> str:
@@ -28,6 +30,17 @@ def create_deal_text_representation(deal: Mapping[str, Any] | Deal) -> str:
         _labelled("Publishers", *known.publishers),
     )
     return ". ".join(part for part in parts if part)
+
+
+def text_to_embed(deal: Mapping[str, Any] | Deal) -> str:
+    """Return the text of a deal without the quarters and years in its name.
+
+    They say when it runs, which the flight says better; left in, a deal that is renewed under next
+    year's name would stand elsewhere than this year's.
+    """
+    known = deal if isinstance(deal, Deal) else _lenient(deal)
+    name = known.deal_name and (without_periods(known.deal_name) or known.deal_name)
+    return create_deal_text_representation(replace(known, deal_name=name))
 
 
 def _lenient(record: Mapping[str, Any]) -> Deal:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 
 from core.deals import Deal, Safety
+from core.deals.periods import YEAR
 from core.deals.plain import has_words
 from core.deals.taxonomy import categories, check_category
 from core.errors import PackageError
@@ -174,7 +175,6 @@ def _vertical(name: str) -> Iterator[Finding]:
 
 # --- years and seasons --------------------------------------------------------------------------
 
-_YEAR = re.compile(r"(?<![^\W_])20\d\d(?![^\W_])")
 _YEARS_AHEAD = 10
 
 
@@ -183,7 +183,7 @@ def years_in(text: str, today: date) -> tuple[int, int] | None:
 
     Numbers more than ten years ahead are something else ("Cyberpunk 2077").
     """
-    found = [int(year) for year in _YEAR.findall(text) if int(year) <= today.year + _YEARS_AHEAD]
+    found = [int(year) for year in YEAR.findall(text) if int(year) <= today.year + _YEARS_AHEAD]
     return (min(found), max(found)) if found else None
 
 
