@@ -4,49 +4,61 @@
 # make slow   the tests that take minutes (a fresh install, every fault at every call, kill -9)
 # make browser  the tests in a real Chromium (Debian: apt-get install chromium)
 # make bench  figures of reading, clustering, rules, proposals, exports, workspace; -k goes on after a miss
+# make lock   choose the versions of constraints.txt anew
+# make latest  the tests with the newest release of everything, in an environment of its own
 PYTHON ?= python3
 PORT ?= 8501
+WORKERS ?= 2
 BIN := .venv/bin
 BENCHES := reading clustering rules proposals exports workspace
+PYTEST := $(BIN)/python -m pytest
 
-.PHONY: app test check lint types slow browser bench clean
+.PHONY: app test check lint types slow browser bench lock latest clean
 
-app: .venv/app.installed
+app: .venv/installed
 	$(BIN)/streamlit run app.py --server.port $(PORT)
 
-test: .venv/dev.installed
-	$(BIN)/python -m pytest
+test: .venv/installed
+	$(PYTEST) -n $(WORKERS)
 
 check: lint types test
 
-lint: .venv/dev.installed
+lint: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
-types: .venv/dev.installed
+types: .venv/installed
 	$(BIN)/mypy
 
-slow: .venv/dev.installed
-	$(BIN)/python -m pytest -m slow
+slow: .venv/installed
+	$(PYTEST) -n $(WORKERS) -m slow
 
-browser: .venv/dev.installed
+browser: .venv/installed
 	@command -v chromium >/dev/null || { echo "Chromium is missing: apt-get install chromium"; exit 1; }
-	$(BIN)/python -m pytest -m browser
+	$(PYTEST) -n $(WORKERS) -m browser
 
 bench: $(BENCHES:%=bench-%)
 
-bench-%: .venv/dev.installed
+bench-%: .venv/installed
 	$(BIN)/python -m benchmarks.$*
 
-.venv/app.installed: pyproject.toml
+# Every file is the same on every machine and checked by its hash, but for torch: one machine takes the wheel
+# for the CPU, another that for its GPU with libraries of its own. It comes with the project, by its exact version.
+.venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --editable .
+	$(BIN)/pip install --quiet --no-deps --require-hashes --requirement constraints.txt
+	$(BIN)/pip install --quiet --no-build-isolation --editable .
 	touch $@
 
-.venv/dev.installed: pyproject.toml
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --editable ".[dev]"
-	touch $@ .venv/app.installed
+lock: .venv/installed
+	$(BIN)/uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 --all-extras \
+		--no-emit-package torch --generate-hashes --no-annotate --custom-compile-command "make lock" \
+		--output-file constraints.txt
+
+latest:
+	$(PYTHON) -m venv .venv-latest
+	.venv-latest/bin/pip install --quiet --upgrade --editable ".[dev]"
+	.venv-latest/bin/python -m pytest -n $(WORKERS)
 
 clean:
-	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-latest build *.egg-info .mypy_cache .pytest_cache .ruff_cache
