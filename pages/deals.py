@@ -36,8 +36,7 @@ def _read_paste() -> None:
 
 @state.guarded
 def _use_sample() -> None:
-    sample = read_sample()
-    doctor.use(sample.result, "Sample deals", note=sample.note)
+    doctor.use(read_sample().result, "Sample deals")
 
 
 def _sources(*, first: bool) -> None:

@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,12 +12,15 @@ import numpy as np
 import pytest
 
 import core.creator
+import core.deals.sample
 import sample_data
+from core import clock
 from core.__main__ import main
 from core.embeddings import load_encoder
 from core.proposals.providers import PROVIDERS
 from core.settings import get_settings
 from tests.fakes.chat_services import FakeChatServices
+from tests.fakes.clock import SAMPLE_DAY, RunningClock
 from tests.fakes.gemini import FakeGemini, read_deals
 from tests.test_creator import connections_end_quietly  # noqa: F401  (a fixture for this file too)
 
@@ -140,6 +144,30 @@ def test_settings_of_the_run_stand_in_the_file(run):
     assert (clustering["method"], clustering["max_deals"], clustering["min_size"]) == ("kmeans", 7, 3)
     assert document["settings"]["file"] == SAMPLE.name
     assert document["settings"]["embedding_model"] == "all-MiniLM-L6-v2"
+
+
+@pytest.mark.parametrize(("day", "told"), [(SAMPLE_DAY, ""), (datetime(2028, 2, 29, tzinfo=UTC), "(66)")])
+def test_the_sample_needs_no_file_and_says_how_far_it_was_moved(tmp_path, monkeypatch, capsys, day, told):
+    for name, source in (("deals.json", SAMPLE.name), ("made_for.txt", "made_for.txt")):
+        (tmp_path / name).write_bytes(SAMPLE.with_name(source).read_bytes())
+    monkeypatch.setattr(core.deals.sample, "FOLDER", tmp_path)
+    out = tmp_path / "packages.json"
+    with clock.using(RunningClock(day)):
+        assert main(["run", "--sample", "--out", str(out)]) == 0
+    document = json.loads(out.read_bytes())
+    assert_counts_add_up(document)
+    assert (document["counts"]["loaded"], document["settings"]["file"]) == (60, "sample")
+    said = capsys.readouterr().out
+    assert ("moved by whole weeks" in said) == bool(told)
+    assert told in said
+
+
+@pytest.mark.parametrize("words", [[], ["--sample", "deals.csv"]])
+def test_run_takes_either_a_file_or_the_sample(words, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["run", *words])
+    assert ended.value.code == 2
+    assert "--sample" in capsys.readouterr().err
 
 
 def test_same_file_gives_the_same_packages_in_any_order(run, records):

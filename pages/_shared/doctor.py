@@ -101,13 +101,12 @@ def show_draft(run: RunSummary | None) -> None:
 
 
 @state.guarded
-def use(result: ImportResult, filename: str, note: str | None = None) -> None:
-    """Save the file as a new run and open it; note: one more sentence to say."""
+def use(result: ImportResult, filename: str) -> None:
+    """Save the file as a new run and open it."""
     run_id = workspace().create_run(result, filename)
     st.session_state.pop(state.DRAFT, None)
     state.open_run(run_id)
-    said = f"{counted(len(result.deals), 'deal')} from {filename} are saved. Next: build clusters."
-    state.tell(f"{said} {note}" if note else said)
+    state.tell(f"{counted(len(result.deals), 'deal')} from {filename} are saved. Next: build clusters.")
 
 
 @state.guarded

@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import Counter
+from datetime import UTC, datetime
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core import clock
 from core.deals import read_deals
 from core.workspace import Workspace
+from tests.fakes.clock import RunningClock
 from tests.pages.conftest import (
     PICTURE,
     SMALL,
@@ -64,6 +67,17 @@ def test_the_sample_is_saved_before_the_page_says_so(store: Workspace) -> None:
     assert said(app, "success") == [f"{run.deals:,} deals from Sample deals are saved. Next: build clusters."]
     assert run.deals == 800
     assert "/clusters" in " ".join(links(app)) or "clusters" in links(app)
+
+
+def test_the_page_says_how_far_the_sample_was_moved_to_today(store: Workspace) -> None:
+    with clock.using(RunningClock(datetime(2027, 2, 28, 9, tzinfo=UTC))):
+        app = click(open_page("deals"), "Try the sample")
+        assert_healthy(app)
+        assert "made for 22 November 2026: all flights, and the quarters and years in names" in words(app)
+        assert "moved by whole weeks (14) to today" in words(app)
+        (run,) = store.runs()
+        starts = [deal.start_time for deal in store.deals(run.id) if deal.start_time]
+    assert min(starts) >= "2026-12-08"  # 14 weeks after the first of the file
 
 
 def test_an_upload_is_shown_before_it_is_used_and_saved_when_it_is(store: Workspace) -> None:
