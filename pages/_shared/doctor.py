@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 import streamlit as st
@@ -38,6 +40,9 @@ class Draft:
 
     mapping: what the analyst chose for its columns, None while the names decide.
     outcome: what reading gave, or why it was refused.
+    digest, reading: of the bytes, and of this one reading of them. The keys of all its widgets hold one of
+    the two: what was set or clicked for another file, sheet or header line must never count for this one,
+    and names and numbers of columns are often the same.
     """
 
     filename: str
@@ -45,6 +50,8 @@ class Draft:
     options: ReadOptions
     mapping: Mapping[str, str | None] | None
     outcome: ImportResult | ImportRefused
+    digest: str
+    reading: str = field(default_factory=lambda: uuid.uuid4().hex)
 
 
 def read_into_draft(data: bytes, filename: str) -> None:
@@ -55,19 +62,40 @@ def read_into_draft(data: bytes, filename: str) -> None:
         outcome = read_deals(data, filename, options)
     except ImportRefused as refusal:
         outcome = refusal
-    st.session_state[state.DRAFT] = Draft(filename, data, options, mapping, outcome)
+    digest = hashlib.sha256(data).hexdigest()
+    st.session_state[state.DRAFT] = Draft(filename, data, options, mapping, outcome, digest)
 
 
 def _read_again(draft: Draft, options: ReadOptions, mapping: Mapping[str, str | None] | None) -> None:
     """Read the draft's file in another way; a way that does not work leaves the draft as it was."""
+    if st.session_state.get(state.DRAFT) is not draft:
+        return  # the click was meant for a draft that another file has replaced meanwhile
     try:
-        outcome = read_deals(draft.data, draft.filename, options, mapping=mapping)
-    except NeedsMapping as refusal:
-        st.session_state[state.DRAFT] = replace(draft, options=options, mapping=None, outcome=refusal)
+        outcome = _outcome(draft, options, mapping)
+        if mapping and options != draft.options and _columns(outcome) != _columns(draft.outcome):
+            # Chosen for the columns of another sheet or header line: a column that has a name in common
+            # with one of them may hold something else.
+            mapping = None
+            outcome = _outcome(draft, options, mapping)
+            state.tell("The columns are others now: what you chose for the former ones does not count here.")
     except ImportRefused as refusal:
         state.complain(str(refusal))
-    else:
-        st.session_state[state.DRAFT] = replace(draft, options=options, mapping=mapping, outcome=outcome)
+        return
+    st.session_state[state.DRAFT] = Draft(draft.filename, draft.data, options, mapping, outcome, draft.digest)
+
+
+def _outcome(
+    draft: Draft, options: ReadOptions, mapping: Mapping[str, str | None] | None
+) -> ImportResult | NeedsMapping:
+    """Read the draft's file; without a column for the id the analyst goes on in the table of columns."""
+    try:
+        return read_deals(draft.data, draft.filename, options, mapping=mapping)
+    except NeedsMapping as refusal:
+        return refusal
+
+
+def _columns(outcome: ImportResult | ImportRefused) -> set[str]:
+    return set(outcome.samples) if isinstance(outcome, ImportResult | NeedsMapping) else set()
 
 
 def show_draft(run: RunSummary | None) -> None:
@@ -78,20 +106,25 @@ def show_draft(run: RunSummary | None) -> None:
     if isinstance(draft.outcome, ImportRefused):
         st.error(literal(str(draft.outcome)), icon=":material/error:")
         if isinstance(draft.outcome, NeedsMapping):
-            _mapping_editor(draft, {}, draft.outcome.samples)
+            _mapping_editor(draft, draft.mapping or {}, draft.outcome.samples)
             if draft.options != ReadOptions():
-                st.button("Read the file as at first", on_click=_start_again, args=(draft,))
+                st.button(
+                    "Read the file as at first",
+                    key=f"start_again_{draft.reading}",
+                    on_click=_start_again,
+                    args=(draft,),
+                )
         return
     result = draft.outcome
     with st.container(border=True):
         st.subheader(f"Read from {literal(draft.filename)}")
-        show_report(result, "draft")
+        show_report(result, draft.reading)
         _reading_options(draft, result)
         if result.samples:
             with st.expander("How the columns are read", icon=":material/table_convert:"):
                 _mapping_editor(draft, result.mapping, result.samples)
         if result.deals:
-            tables.show_deals(result.deals[:5], "draft_preview", height=212)
+            tables.show_deals(result.deals[:5], f"draft_preview_{draft.reading}", height=212)
         if run:
             _delta(compare_deals(state.deals_of(run.id), result.deals))
         _actions(draft, result, run)
@@ -136,6 +169,7 @@ def _actions(draft: Draft, result: ImportResult, run: RunSummary | None) -> None
     row.button(
         f"Use these {counted(len(result.deals), 'deal')}" + (" as a new run" if run else ""),
         type="primary",
+        key=f"use_{draft.reading}",
         on_click=use,
         args=(result, draft.filename),
         disabled=not result.deals,
@@ -145,7 +179,13 @@ def _actions(draft: Draft, result: ImportResult, run: RunSummary | None) -> None
         return
     busy = shell.job_running(run.id) or not result.deals
     for label, replace_all in (("Add to this run", False), ("Replace this run's deals", True)):
-        row.button(label, on_click=_update, args=(result, draft.filename, run.id, replace_all), disabled=busy)
+        row.button(
+            label,
+            key=f"update_{replace_all}_{draft.reading}",
+            on_click=_update,
+            args=(result, draft.filename, run.id, replace_all),
+            disabled=busy,
+        )
     st.caption(
         "Clusters and packages stay. New and changed deals are outside every cluster until you place them "
         "or build the clusters again. Of suggestions with changed or gone deals, those nobody touched go; "
@@ -184,21 +224,23 @@ def _delta(delta: Delta) -> None:
 # --- how it is read ---------------------------------------------------------------------------
 
 
-def _mapping_editor(draft: Draft, mapping: Mapping[str, str], samples: Mapping[str, Sequence[str]]) -> None:
+def _mapping_editor(
+    draft: Draft, mapping: Mapping[str, str | None], samples: Mapping[str, Sequence[str]]
+) -> None:
     """Let the analyst say which field each column fills; saved with one click, then read again."""
     rows = [
         {
             "Column": column,
             "Read as": mapping.get(column) or _KEPT_ASIDE,
-            "Perhaps": "" if column in mapping else ", ".join(suggest_fields(column)),
+            "Perhaps": "" if mapping.get(column) else ", ".join(suggest_fields(column)),
             "Examples": " · ".join(found),
         }
         for column, found in samples.items()
     ]
-    with st.form(f"mapping_{draft.filename}", border=False):
+    with st.form(f"mapping_{draft.reading}", border=False):
         edited = st.data_editor(
             pd.DataFrame(rows, columns=["Column", "Read as", "Perhaps", "Examples"]),
-            key=f"mapping_editor_{draft.filename}_{len(rows)}",
+            key=f"mapping_editor_{draft.reading}",
             num_rows="fixed",
             hide_index=True,
             disabled=["Column", "Perhaps", "Examples"],
@@ -221,19 +263,25 @@ def _mapping_editor(draft: Draft, mapping: Mapping[str, str], samples: Mapping[s
 def _reading_options(draft: Draft, result: ImportResult) -> None:
     source = result.source
     if result.has_floor_rating:
+        # Of the bytes, not of the reading: a switch that is made anew by its own click loses the focus. So
+        # it is told how the file was read, which may be the same bytes loaded once more.
+        key = f"floor_switch_{draft.digest}"
+        st.session_state[key] = draft.options.floor_is_lowest_risk
         st.toggle(
             'In this file the GARM rating "Floor" means the lowest risk',
-            value=draft.options.floor_is_lowest_risk,
-            key="floor_switch",
+            key=key,
             on_change=_switch_floor,
-            args=(draft,),
+            args=(draft, key),
             help="Usually Floor is content below the brand-safety floor, the worst level.",
         )
     if source is None or source.format not in {"csv", "tsv", "xlsx"}:
         return
     found = [source.format.upper(), source.encoding, _DELIMITERS.get(source.delimiter or ""), source.sheet]
     label = f"Read as {literal(', '.join(filter(None, found)))}"
-    with st.expander(label, icon=":material/tune:"), st.form("reading_options", border=False):
+    with (
+        st.expander(label, icon=":material/tune:"),
+        st.form(f"reading_options_{draft.reading}", border=False),
+    ):
         row = st.columns(2)
         header = row[0].number_input("Line of the header", 1, value=source.header_line or 1)
         sheet, delimiter = source.sheet, source.delimiter
@@ -256,12 +304,13 @@ def _reading_options(draft: Draft, result: ImportResult) -> None:
 
 @state.guarded
 def _start_again(draft: Draft) -> None:
-    read_into_draft(draft.data, draft.filename)
+    if st.session_state.get(state.DRAFT) is draft:
+        read_into_draft(draft.data, draft.filename)
 
 
 @state.guarded
-def _switch_floor(draft: Draft) -> None:
-    options = replace(draft.options, floor_is_lowest_risk=st.session_state["floor_switch"])
+def _switch_floor(draft: Draft, key: str) -> None:
+    options = replace(draft.options, floor_is_lowest_risk=st.session_state[key])
     _read_again(draft, options, draft.mapping)
 
 
@@ -284,8 +333,8 @@ def show_report(result: ImportResult, key: str) -> None:
     if len(result.repairs) > 10:  # noqa: PLR2004  (as many as are shown)
         with st.expander(f"{len(result.repairs) - 10} more notes on the file"):
             st.dataframe({"Note": list(result.repairs[10:])}, hide_index=True, alt="Notes on the file")
-    for field, columns in result.ambiguous.items():
-        st.caption(literal(f"{', '.join(columns)} all say {field}; {columns[0]} is used first."))
+    for name, columns in result.ambiguous.items():
+        st.caption(literal(f"{', '.join(columns)} all say {name}; {columns[0]} is used first."))
     _problems(result, key)
     _categories(result)
 
