@@ -1,7 +1,8 @@
 """Copies of a workspace file: made while it is in use, checked, kept in order, and taken back.
 
 A copy stands in the folder `backups` beside the workspace, under the UTC time it was made and the
-start of its SHA-256, by which a copy that was damaged later is known.
+start of its SHA-256, by which a copy that was damaged later is known. Where the clock was set back, the
+time is the next after the newest copy's: the order is always that in which they were made.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import URL, make_url
@@ -31,7 +33,8 @@ KEPT = 10
 EVERY_APPROVALS = 25
 _DAY_S = 24 * 3600
 
-_NAME = re.compile(r"-\d{8}-\d{6}-\d{6}-([0-9a-f]{12})\.db$")
+_NAME = re.compile(r"-(\d{8}-\d{6}-\d{6})-([0-9a-f]{12})\.db$")
+_STAMP = "%Y%m%d-%H%M%S-%f"
 _log = logging.getLogger(__name__)
 
 
@@ -51,12 +54,16 @@ def backup(url: str | URL, folder: Path | None = None) -> Path:
             found = examine(part, "integrity_check")
             if found.problem:
                 raise WorkspaceDamaged(file, found.problem, backups(url))
-            stamp = clock.now().strftime("%Y%m%d-%H%M%S-%f")
+            stamp = clock.now().strftime(_STAMP)
+            if folder is None:
+                stamp = _after_newest(file, stamp)
             made = target / f"{file.stem}-{stamp}-{_digest(part)}.db"
             sync(part)
             part.replace(made)
         sync(target)
-        for old in backups(url)[KEPT:] if folder is None else ():
+        # Counted without the new one: what was just called safe must not go, whatever the names say.
+        others = [copy for copy in backups_of(file) if copy != made]
+        for old in others[KEPT - 1 :] if folder is None else ():
             old.unlink(missing_ok=True)
     except (OSError, sqlite3.Error) as error:
         if is_damage(error):
@@ -77,7 +84,7 @@ def backups(url: str | URL) -> tuple[Path, ...]:
 def backups_of(file: Path) -> tuple[Path, ...]:
     """Return the copies beside a workspace file, newest first."""
     found = _folder_of(file).glob(f"{glob.escape(file.stem)}-*.db")
-    return tuple(sorted((path for path in found if _NAME.search(path.name)), reverse=True))
+    return tuple(sorted((path for path in found if _made(path, file)), reverse=True))
 
 
 def restore(url: str | URL, path: Path) -> Path | None:
@@ -124,7 +131,9 @@ class AutomaticBackups:
         newest = next(iter(backups_of(self._file)), None)
         made_s = newest.stat().st_mtime if newest else 0.0
         changed_s = self._file.stat().st_mtime
-        if changed_s > made_s and clock.epoch_s() - made_s > _DAY_S:
+        age_s = clock.epoch_s() - made_s
+        # Made more than a day from now: the clock was set back since, so its age is not known.
+        if age_s < -_DAY_S or (changed_s > made_s and age_s > _DAY_S):
             self._copy()
 
     def note_approvals(self, count: int) -> None:
@@ -176,6 +185,28 @@ def _folder_of(file: Path) -> Path:
     return file.parent / "backups"
 
 
+def _made(path: Path, file: Path) -> datetime | None:
+    """Return when a copy of the file was made, as its name says; None for any other file."""
+    named = _NAME.fullmatch(path.name.removeprefix(file.stem))  # of workspace.db, not of workspace-2.db
+    try:
+        return datetime.strptime(named[1], _STAMP) if named else None
+    except ValueError:  # digits that are no time, such as month 13
+        return None
+
+
+def _after_newest(file: Path, stamp: str) -> str:
+    """Return the stamp, or the next after the newest copy's when that is later.
+
+    After a clock that ran ahead was set right, or with copies from a machine where it does, the new copy
+    would else count as the oldest: listed last, not the one the doctor looks at, and the first to go next
+    time, while the older ones stay for years.
+    """
+    newest = next((made for path in backups_of(file) if (made := _made(path, file))), None)
+    if newest is None or stamp > newest.strftime(_STAMP):
+        return stamp
+    return (newest + timedelta(microseconds=1)).strftime(_STAMP)
+
+
 @contextmanager
 def part_in(folder: Path) -> Iterator[Path]:
     """Give a file in the folder to be filled and moved into place; it is gone when that failed."""
@@ -204,7 +235,7 @@ def _check_copy(part: Path, path: Path) -> None:
     named = _NAME.search(path.name)
     found = examine(part, "integrity_check")
     problem = found.problem
-    if problem is None and named and named[1] != _digest(part):
+    if problem is None and named and named[2] != _digest(part):
         problem = "it was changed since it was made"
     if problem is None and found.foreign:
         problem = "it is a database of another program"
@@ -220,7 +251,7 @@ def _check_copy(part: Path, path: Path) -> None:
 def _set_aside(file: Path) -> Path:
     """Keep the present file under another name as well. Raises WorkspaceError when it is in use."""
     _take_log_in(file)
-    stamp = clock.now().strftime("%Y%m%d-%H%M%S-%f")
+    stamp = clock.now().strftime(_STAMP)
     aside = file.with_name(f"{file.stem}-set-aside-{stamp}.db")
     try:
         aside.hardlink_to(file)

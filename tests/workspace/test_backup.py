@@ -90,6 +90,37 @@ def test_newest_ten_backups_stay(url):
     assert not made[0].exists()
 
 
+def move_to_a_later_time(copies, year=2099):
+    """Give copies the names they have on a machine whose clock is ahead; return them, newest first."""
+    return tuple(
+        path.rename(path.with_name(f"workspace-{year}0101-{number:06}-000000-{path.name[-15:]}"))
+        for number, path in reversed(list(enumerate(reversed(copies))))
+    )
+
+
+@pytest.mark.usefixtures("workspace")
+def test_backup_just_made_is_the_newest_whatever_the_clock_says(url):
+    for _ in range(KEPT):
+        backup(url)
+    later = move_to_a_later_time(backups(url))
+    assert backups(url) == later
+    first = backup(url)
+    assert backups(url) == (first, *later[:-1])
+    second = backup(url)
+    assert backups(url) == (second, first, *later[:-2])
+    assert doctor(url).findings[-1].sentence.endswith(f"the newest is {second}.")
+
+
+@pytest.mark.parametrize("name", ["workspace-2-20261128", "workspace-20261399"], ids=["other", "no time"])
+@pytest.mark.usefixtures("workspace")
+def test_files_that_are_named_like_backups_neither_count_nor_go(url, name):
+    copies = [backup(url) for _ in range(KEPT)]
+    others = {path.rename(path.with_name(name + path.name[18:])) for path in copies}
+    made = backup(url)
+    assert backups(url) == (made,)
+    assert others < set(made.parent.iterdir())
+
+
 @pytest.mark.usefixtures("workspace")
 def test_backup_into_a_folder_of_ones_own_throws_nothing_away(url, tmp_path):
     made = [backup(url, tmp_path / "safe") for _ in range(KEPT + 1)]
@@ -139,6 +170,19 @@ def test_start_copies_a_changed_workspace_once_a_day(url, open_workspace, run_id
     make_older(first, DAY_S + 60)
     open_workspace()
     assert backups(url)[1:] == (first,)
+
+
+def test_start_copies_a_workspace_whose_newest_copy_was_made_before_the_clock_was_set_back(
+    url, open_workspace, run_id
+):
+    open_workspace().rename_run(run_id, "Changed")
+    (ahead,) = move_to_a_later_time(backups(url))
+    make_older(ahead, -3 * DAY_S)
+    open_workspace()
+    made, second = backups(url)
+    assert second == ahead
+    open_workspace()
+    assert backups(url) == (made, ahead)
 
 
 @pytest.mark.usefixtures("run_id")
