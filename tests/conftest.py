@@ -10,6 +10,7 @@ import pytest
 from core import clock
 from core.settings import Settings, environment_names, get_settings
 from tests.fakes.clock import RunningClock
+from tests.leftovers import nothing_is_left_open  # noqa: F401  (a fixture of every session)
 
 # A slow machine is no bug: property tests have no time limit of their own.
 hypothesis.settings.register_profile("dealweaver", deadline=None)

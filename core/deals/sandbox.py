@@ -181,7 +181,14 @@ class _ForkServer:
 
 
 _SERVER = _ForkServer()
-atexit.register(_SERVER.close)
+
+
+def end_child() -> None:
+    """End the child that parses files, as the end of this process does; the next file gets another one."""
+    _SERVER.close()
+
+
+atexit.register(end_child)
 
 
 def _ask_fork(request: bytes, data: bytes) -> Table | JsonText | str:

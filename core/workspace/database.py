@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, make_url, select, update
@@ -44,6 +44,7 @@ class Database:
                 "The address of the workspace is no database URL: check DEALWEAVER_DATABASE_URL."
             ) from None
         self._file = file_of(location)
+        self._closed = False
         self._backups = AutomaticBackups(self._file)
         is_new = self._file is not None and not self._file.exists()
         try:
@@ -51,30 +52,39 @@ class Database:
                 _prepare(self._file)
             self._engine = open_engine(location)
             self._writing: Engine = self._engine.execution_options(writer=True)
-            self._bring_up_to_date(location)
+            with ExitStack() as undo:
+                undo.callback(self._engine.dispose)
+                self._bring_up_to_date(location)
+                if not is_new:
+                    self._backups.at_start()
+                undo.pop_all()
         except (SQLAlchemyError, sqlite3.Error, OSError, ImportError) as error:
             raise WorkspaceError(_cannot_open(location, error)) from error
-        if not is_new:
-            self._backups.at_start()
 
     def _bring_up_to_date(self, location: URL) -> None:
-        try:
-            with self._engine.connect() as connection:
-                version = version_of(connection)
-            _refuse_newer(location, version)
-            if version == HEAD:
-                return
-            if self._file is not None:
-                backup(location)
-            take_steps(self._engine)
-        except BaseException:
-            self._engine.dispose()
-            raise
+        with self._engine.connect() as connection:
+            version = version_of(connection)
+        _refuse_newer(location, version)
+        if version == HEAD:
+            return
+        if self._file is not None:
+            backup(location)
+        take_steps(self._engine)
 
     def close(self) -> None:
-        """Give the connections back, after the copy that is being made."""
+        """Give the connections back, after the copy that is being made.
+
+        A call to a model that was left behind may still note its answer: each transaction that ends
+        from now on gives its own connection back.
+        """
         self._backups.close()
-        self._engine.dispose()
+        self._closed = True
+        self._give_back()
+
+    def _give_back(self) -> None:
+        # Not through the engine, which would begin a new pool: connections that are in use now return
+        # to this one, and whoever returns them asks it again.
+        self._engine.pool.dispose()
 
     @contextmanager
     def _reading(self) -> Iterator[Session]:
@@ -97,6 +107,9 @@ class Database:
             raise WorkspaceError(
                 f"The workspace could not be {what} ({_cause(error)}): try again."
             ) from error
+        finally:
+            if self._closed:
+                self._give_back()
 
     def _note_approvals(self, count: int) -> None:
         """Count approvals that were saved; from time to time a copy is made in the background."""

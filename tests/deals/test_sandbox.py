@@ -158,7 +158,7 @@ def test_system_that_starts_no_process_is_a_refusal(monkeypatch, can_fork):
         raise OSError(12, "Cannot allocate memory")
 
     with monkeypatch.context() as patch:
-        sandbox._SERVER.close()
+        sandbox.end_child()
         patch.setattr(sandbox, "_CAN_FORK", can_fork)
         patch.setattr(sandbox.subprocess, "Popen", refuse)
         with pytest.raises(ImportRefused, match=r"cannot be read now.*Cannot allocate memory"):

@@ -9,13 +9,14 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import make_url, text
 
 from core.errors import WorkspaceDamaged, WorkspaceError
 from core.packages import Rename
 from core.workspace import Workspace
-from core.workspace.backup import backup, restore
+from core.workspace.backup import backup, backups_of, restore
 from core.workspace.schema import APPLICATION_ID
+from tests.leftovers import Watch
 from tests.workspace.conftest import IDS, on_postgres, on_sqlite, run_sql
 from tests.workspace.saving_program import save
 
@@ -122,10 +123,43 @@ def test_nothing_but_the_workspace_is_left_in_its_new_folder(url, workspace):
 
 
 @on_sqlite
-def test_eight_that_make_a_workspace_at_once_make_one(url):
+def test_eight_that_make_a_workspace_at_once_make_one(url, open_workspace):
     failed = at_once(8, lambda _: Workspace(url).close())
     assert failed == []
-    assert Workspace(url).runs() == []
+    assert open_workspace().runs() == []
+
+
+# --- connections ------------------------------------------------------------------------------
+
+
+def test_whoever_works_on_when_the_workspace_closes_gives_the_connection_back(workspace, run_id):
+    with workspace._reading() as session:
+        workspace.close()
+        assert session.scalar(text("SELECT count(*) FROM runs")) == 1
+    workspace.rename_run(run_id, "After the end")
+    assert workspace._engine.pool.checkedin() == 0
+
+
+def test_workspace_that_is_refused_leaves_no_connection(url, workspace):
+    workspace.close()
+    run_sql(url, "UPDATE alembic_version SET version_num = '9999'")
+    watch = Watch()
+    with pytest.raises(WorkspaceError, match="update Dealweaver"):
+        Workspace(url)
+    assert watch.end() == []
+
+
+@on_sqlite
+def test_workspace_whose_copies_cannot_be_looked_at_leaves_no_connection(url, workspace):
+    workspace.close()
+    backup(url)
+    (copy,) = backups_of(file_of(url))
+    copy.unlink()
+    copy.symlink_to(copy.with_name("gone"))
+    watch = Watch()
+    with pytest.raises(WorkspaceError, match="cannot be opened"):
+        Workspace(url)
+    assert watch.end() == []
 
 
 # --- a server ---------------------------------------------------------------------------------
