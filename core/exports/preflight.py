@@ -20,9 +20,9 @@ from core.exports.cells import EXCEL_CELL
 from core.exports.columns import long_cells
 from core.exports.deals_api import DealsApiOptions, option_problems, package_doubts
 from core.exports.dv360 import not_exportable
-from core.packages import Package
 from core.packages.facts import end_of
 from core.packages.sheet import PackageSheet
+from core.proposals.names import spelling
 
 Severity = Literal["error", "warning"]
 
@@ -201,14 +201,10 @@ def _runs(sheet: PackageSheet, _: PlatformOptions) -> Found:
 
 
 def _unique_names(sheets: Sequence[PackageSheet], _: PlatformOptions) -> Found:
-    counts = Counter(_name_key(sheet.package) for sheet in sheets)
+    counts = Counter(spelling(sheet.package.name) for sheet in sheets)
     for sheet in sheets:
-        if counts[_name_key(sheet.package)] > 1:
+        if counts[spelling(sheet.package.name)] > 1:
             yield _of(sheet, "SAME_NAME", "another package of this export has this name: rename one of them.")
-
-
-def _name_key(package: Package) -> str:
-    return " ".join(package.name.casefold().split())
 
 
 def _zone_known(sheet: PackageSheet, _: PlatformOptions) -> Found:

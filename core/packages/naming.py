@@ -21,6 +21,7 @@ from core.packages.facts import end_of, running_time, start_of
 from core.packages.findings import CheckRules, Finding, Rule, counted, ids_of, named
 from core.packages.wording import CLAIM_RULES, claim_findings, claims_of
 from core.proposals.claim_facts import FORMAT_WORDS, QUALITY_WORDS
+from core.proposals.names import spelling, telling_words
 from core.proposals.rules import name_of
 
 # What platforms take: IAB Deals API, Index Exchange.
@@ -254,9 +255,6 @@ def _day(day: tuple[int, int]) -> str:
 
 # --- collisions ---------------------------------------------------------------------------------
 
-# Words that tell no two packages apart.
-_FILLERS = frozenset({"package", "packages", "deal", "deals", "bundle", "the", "a", "and", "of", "for"})
-
 
 @dataclass(frozen=True, slots=True)
 class NameIndex:
@@ -267,17 +265,17 @@ class NameIndex:
 
     names: Mapping[str, str]
     same: Mapping[str, tuple[str, ...]]
-    near: Mapping[str, tuple[str, ...]]
+    near: Mapping[frozenset[str], tuple[str, ...]]
 
     @classmethod
     def of(cls, names: Iterable[tuple[str, str]]) -> NameIndex:
         """Build the index from (package id, name)."""
         taken = dict(names)
         same: dict[str, list[str]] = {}
-        near: dict[str, list[str]] = {}
+        near: dict[frozenset[str], list[str]] = {}
         for package_id, name in taken.items():
-            same.setdefault(_same_key(name), []).append(package_id)
-            near.setdefault(_near_key(name), []).append(package_id)
+            same.setdefault(spelling(name), []).append(package_id)
+            near.setdefault(telling_words(name), []).append(package_id)
         return cls(
             taken,
             {key: tuple(ids) for key, ids in same.items()},
@@ -286,20 +284,9 @@ class NameIndex:
 
     def collisions(self, name: str, package_id: str | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Return the other packages with the same name, and those with a nearly equal one."""
-        same = tuple(one for one in self.same.get(_same_key(name), ()) if one != package_id)
-        near = self.near.get(_near_key(name), ())
+        same = tuple(one for one in self.same.get(spelling(name), ()) if one != package_id)
+        near = self.near.get(telling_words(name), ())
         return same, tuple(one for one in near if one != package_id and one not in same)
-
-
-def _same_key(name: str) -> str:
-    return " ".join(name.casefold().split())
-
-
-def _near_key(name: str) -> str:
-    """Return the words in any order, without fillers, punctuation and plurals; numbers count."""
-    words = set(re.findall(r"[^\W_]+", name.casefold()))
-    telling = words - _FILLERS or words
-    return " ".join(sorted({word.removesuffix("s") if len(word) > 3 else word for word in telling}))  # noqa: PLR2004
 
 
 def _collisions(name: str, names: NameIndex, package_id: str | None) -> Iterator[Finding]:

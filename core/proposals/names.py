@@ -8,6 +8,7 @@ the deals differ in nothing.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import count
@@ -44,6 +45,9 @@ _FACETS: tuple[_Facet, ...] = (
 # A name with more facets than this is a list, not a name.
 _MOST_FACETS = 2
 _FACET_LIMIT = 40
+# Words that tell no two packages apart.
+_FILLERS = frozenset({"package", "packages", "deal", "deals", "bundle", "the", "a", "and", "of", "for"})
+_SHORTEST_PLURAL = 3  # letters: the s of "gas" is no plural
 # Cosine from which two names mean the same to a reader.
 _NEAR_EQUAL = 0.95
 
@@ -51,8 +55,8 @@ _NEAR_EQUAL = 0.95
 def unique_names(names: Sequence[tuple[str, Sequence[Deal]]], *, encode: Encode | None = None) -> list[str]:
     """Return a name for each package, in order; no two are alike, and none is empty.
 
-    names: (name, deals of the package). Names are alike when they hold the same words in any
-    order. A name that meets no other stays as it is; a blank one is made from the deals.
+    names: (name, deals of the package). Names are alike when their `telling_words` are the same. A
+    name that meets no other stays as it is; a blank one is made from the deals.
     encode: finds names of one meaning as well; without it only words are compared.
     """
     given = [name.strip() or _name_from(deals) for name, deals in names]
@@ -68,16 +72,30 @@ def _name_from(deals: Sequence[Deal]) -> str:
     return name_of(deals) if deals else "Unnamed Package"
 
 
-def _key(name: str) -> tuple[str, ...]:
-    """Return the form in which names are alike: their words, in any order and case."""
-    words = "".join(char if char.isalnum() else " " for char in name.casefold()).split()
-    return tuple(sorted(words)) or (name,)
+def telling_words(name: str) -> frozenset[str]:
+    """Return the words by which a name is told from others; names with the same ones are alike.
+
+    Order, case, punctuation, plurals and fillers such as "Package" tell nothing; numbers do. A name
+    without any word is told by its text.
+    """
+    words = frozenset(re.findall(r"[^\W_]+", name.casefold()))
+    telling = words - _FILLERS or words
+    return frozenset(map(_singular, telling)) or frozenset({name})
+
+
+def _singular(word: str) -> str:
+    return word.removesuffix("s") if len(word) > _SHORTEST_PLURAL else word
+
+
+def spelling(name: str) -> str:
+    """Return the form in which platforms call two names the same: case and blanks do not count."""
+    return " ".join(name.casefold().split())
 
 
 def _alike(names: Sequence[str], encode: Encode | None) -> list[list[int]]:
     """Return the groups of two and more alike names, as positions."""
-    first: dict[tuple[str, ...], int] = {}
-    group_of = [first.setdefault(_key(name), index) for index, name in enumerate(names)]
+    first: dict[frozenset[str], int] = {}
+    group_of = [first.setdefault(telling_words(name), index) for index, name in enumerate(names)]
     if encode and len(first) > 1:
         kept = list(first.values())
         vectors = encode([names[index] for index in kept])
@@ -103,7 +121,7 @@ def _told_apart(packages: Sequence[Sequence[Deal]], names: Sequence[str]) -> lis
                 differ = len({words[index] for index in tied}) > 1
                 for index in tied if differ and len(chosen[tied[0]]) < _MOST_FACETS else ():
                     word = words[index]
-                    if word and not set(_key(word)) <= set(_key(names[index])):
+                    if word and not telling_words(word) <= telling_words(names[index]):
                         chosen[index].append(word)
     return chosen
 
@@ -141,16 +159,20 @@ def _with_facets(name: str, facets: Sequence[str]) -> str:
 
 def _numbered(names: Sequence[str], given: Sequence[str]) -> list[str]:
     """Put numbers to names that are still alike; one that was not touched keeps its words."""
-    taken = Counter(_key(name) for name, before in zip(names, given, strict=True) if name == before)
-    used: set[tuple[str, ...]] = set()
+    taken = Counter(telling_words(name) for name, before in zip(names, given, strict=True) if name == before)
+    used: set[frozenset[str]] = set()
     unique = []
     for name, before in zip(names, given, strict=True):
-        free = _key(name) not in used and (name == before or not taken[_key(name)])
+        free = telling_words(name) not in used and (name == before or not taken[telling_words(name)])
         numbers = (_with_number(name, number) for number in count(2))
         found = (
-            name if free else next(one for one in numbers if not taken[_key(one)] and _key(one) not in used)
+            name
+            if free
+            else next(
+                one for one in numbers if not taken[telling_words(one)] and telling_words(one) not in used
+            )
         )
-        used.add(_key(found))
+        used.add(telling_words(found))
         unique.append(found)
     return unique
 

@@ -19,6 +19,7 @@ from core.packages.naming import (
     trafficking_name,
     years_in,
 )
+from core.proposals.names import unique_names
 
 TODAY = date(2026, 11, 23)
 RULES = CheckRules(TODAY)
@@ -321,6 +322,13 @@ def test_name_that_others_have_is_a_warning(name, package_id, expected):
     ]
     assert [item.code for item in collisions] == expected
     assert {item.severity for item in collisions} <= {"warning"}
+
+
+@pytest.mark.parametrize("other", ["Sport Video Package", "Video for Sports", "SPORTS VIDEO PACKAGE"])
+def test_names_that_were_told_apart_are_not_flagged_as_near(other):
+    names = unique_names([("Sports Video Package", tiered("RON")), (other, tiered("RON"))])
+    index = NameIndex.of((str(number), name) for number, name in enumerate(names))
+    assert [index.collisions(name, str(number)) for number, name in enumerate(names)] == [((), ()), ((), ())]
 
 
 def test_near_name_is_quoted():

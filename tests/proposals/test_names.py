@@ -91,9 +91,16 @@ def test_word_that_the_name_already_holds_is_not_repeated() -> None:
 
 
 @pytest.mark.parametrize(
-    "other", ["sports video package", "Video Sports Package", "Sports - Video (Package)"]
+    "other",
+    [
+        "sports video package",
+        "Video Sports Package",
+        "Sports - Video (Package)",
+        "Sport Videos Package",
+        "The Sports Video Bundle",
+    ],
 )
-def test_same_words_in_another_order_or_case_are_alike(other: str) -> None:
+def test_same_telling_words_in_another_order_case_or_number_are_alike(other: str) -> None:
     names = unique_names([("Sports Video Package", three(**PREMIUM)), (other, three(**RON))])
     assert names == ["Sports Video Package (Premium)", f"{other} (RON)"]
 
