@@ -12,6 +12,7 @@ import html
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
 
 from core.deals import Deal
 from core.proposals.answer import clean_text
@@ -65,6 +66,8 @@ def _readable(value: object, limit: int) -> str:
     return clean_text(html.unescape(unicodedata.normalize("NFKC", text)), 8 * limit)
 
 
+# Deals share most of their words: concepts, countries, publishers.
+@lru_cache(maxsize=16_384)
 def unusual_name(text: str) -> bool:
     """Whether a text does not read like a name: it gives orders, or speaks in whole sentences."""
     words = set(re.findall(r"[a-z'-]+", _visible(text).casefold()))

@@ -139,9 +139,12 @@ def members_frame(view: ClusterView, place: int) -> pd.DataFrame:
 def diagnostics(clustering: Clustering) -> None:
     """Draw the curve that chose the number of groups, and what the run noted."""
     curve = clustering.diagnostics.get("bic")
-    with st.expander(
+    panel = st.expander(
         "How these clusters were found", key="found_open", on_change="rerun", icon=":material/query_stats:"
-    ):
+    )
+    if not panel.open:
+        return  # the curve alone takes longer to draw than the rest of the page
+    with panel:
         for note in clustering.diagnostics.get("notes") or ():
             st.caption(literal(str(note)))
         if not curve:

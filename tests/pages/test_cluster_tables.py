@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import cache
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from core.clustering import ClusteringSettings, cluster_deals
 from core.clustering.edits import ExcludeDeals
@@ -143,10 +144,18 @@ def test_labels_are_numbers_with_terms_where_known() -> None:
 # --- how they were found ----------------------------------------------------------------------
 
 
+def how_they_were_found(run_id: str) -> AppTest:
+    """Open the page, and on it the panel that tells it."""
+    app = open_page("clusters", run_id)
+    app.session_state["found_open"] = True
+    return app.run()
+
+
 def test_the_curve_that_chose_the_number_is_shown(loaded: str, store: Workspace) -> None:
     clustering = cluster_deals(small_deals().deals, small_vectors(), ClusteringSettings())
     store.save_clustering(loaded, clustering)
-    app = open_page("clusters", loaded)
+    app = how_they_were_found(loaded)
+    assert_healthy(app)
     curve = clustering.diagnostics["bic"]
     assert curve
     frame = table(app, "Groups").value
@@ -157,7 +166,7 @@ def test_the_curve_that_chose_the_number_is_shown(loaded: str, store: Workspace)
 
 def test_a_method_without_a_curve_says_so(loaded: str, store: Workspace) -> None:
     store.save_clustering(loaded, replace(small_clustering(), diagnostics={"notes": ["One note."]}))
-    app = open_page("clusters", loaded)
+    app = how_they_were_found(loaded)
     assert_healthy(app)
     assert "This method chooses no number of groups by a curve." in words(app)
     assert "One note." in words(app)
