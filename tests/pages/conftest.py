@@ -6,9 +6,14 @@ there is what was really saved, and what it changes there happened behind the sc
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
@@ -20,6 +25,7 @@ from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest, app_test
 from streamlit.testing.v1.element_tree import Dataframe
 
+from core import clock
 from core.clustering import Clustering, ClusteringSettings, cluster_deals
 from core.creator import deal_groups
 from core.deals import ImportResult, read_deals
@@ -29,6 +35,7 @@ from core.settings import RANDOM_SEED, get_settings
 from core.workspace import Job, Workspace
 from core.workspace.tasks import MAP, VECTORS
 from pages._shared import services, state
+from tests.fakes.clock import SAMPLE_DAY, RunningClock
 from tests.fakes.embeddings import FakeEncoder
 
 ROOT = Path(__file__).parents[2]
@@ -64,8 +71,90 @@ def small_outcomes() -> tuple[Outcome, ...]:
     return run_proposals(deal_groups(small_deals().deals, small_clustering()), RulesProposer()).outcomes
 
 
+# --- workspaces -------------------------------------------------------------------------------
+
+
+def _load(store: Workspace) -> None:
+    run_id = store.create_run(small_deals(), SMALL.name, "Small sample")
+    places = np.random.default_rng(RANDOM_SEED).normal(size=(len(small_deals().deals), 2))
+    store.save_array(run_id, VECTORS, small_vectors())
+    store.save_array(run_id, MAP, places.astype(np.float32))
+
+
+def _cluster(store: Workspace) -> None:
+    store.save_clustering(_only_run(store), small_clustering())
+
+
+def _propose(store: Workspace) -> None:
+    for outcome in small_outcomes():
+        store.save_outcome(_only_run(store), outcome)
+
+
+def _only_run(store: Workspace) -> str:
+    (run,) = store.runs()
+    return run.id
+
+
+# Each step goes on from the one before.
+_STEPS: dict[str, Callable[[Workspace], None]] = {
+    "empty": lambda _: None,
+    "loaded": _load,
+    "clustered": _cluster,
+    "proposed": _propose,
+}
+
+
+class KeptWorkspaces:
+    """The workspace after each step: made once, and copied for every test that begins there."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def file(self, step: str) -> Path:
+        file = self._folder / f"{step}.db"
+        if not file.exists():
+            steps = list(_STEPS)
+            if before := steps[: steps.index(step)]:
+                shutil.copyfile(self.file(before[-1]), file)
+            # Before the moment at which every test begins.
+            with (
+                clock.using(RunningClock(SAMPLE_DAY - timedelta(minutes=1))),
+                closing(Workspace(f"sqlite:///{file.as_posix()}")) as store,
+            ):
+                _STEPS[step](store)
+        return file
+
+    def fill(self, step: str) -> str:
+        """Bring the workspace of a test, which may be open, to a step; return its run."""
+        with (
+            closing(sqlite3.connect(self.file(step))) as kept,
+            closing(sqlite3.connect(workspace_file())) as used,
+        ):
+            used.execute("PRAGMA synchronous=OFF")
+            kept.backup(used)
+            return str(used.execute("SELECT id FROM runs").fetchone()[0])
+
+
+def workspace_file() -> Path:
+    """Return where the workspace of this test is."""
+    return Path(get_settings().workspace_url.removeprefix("sqlite:///"))
+
+
+@pytest.fixture(scope="session")
+def kept_workspaces(tmp_path_factory: pytest.TempPathFactory) -> KeptWorkspaces:
+    return KeptWorkspaces(tmp_path_factory.mktemp("workspaces"))
+
+
+@pytest.fixture(autouse=True)
+def _empty_workspace(kept_workspaces: KeptWorkspaces) -> None:
+    """Give each test a workspace of its own; to take every step of the tables anew would cost more."""
+    shutil.copyfile(kept_workspaces.file("empty"), workspace_file())
+    # As old as can be: nothing is in it that the app would copy when it starts.
+    os.utime(workspace_file(), (0, 0))
+
+
 @pytest.fixture
-def store() -> Iterator[Workspace]:
+def store(_empty_workspace: None) -> Iterator[Workspace]:
     """Open the workspace of this test a second time, beside the app's own."""
     workspace = Workspace(get_settings().workspace_url)
     yield workspace
@@ -73,28 +162,24 @@ def store() -> Iterator[Workspace]:
 
 
 @pytest.fixture
-def loaded(store: Workspace) -> str:
+def loaded(store: Workspace, kept_workspaces: KeptWorkspaces) -> str:  # noqa: ARG001
     """A run whose deals are loaded; its vectors and map are kept, so that no model is needed."""
-    run_id = store.create_run(small_deals(), SMALL.name, "Small sample")
-    places = np.random.default_rng(RANDOM_SEED).normal(size=(len(small_deals().deals), 2))
-    store.save_array(run_id, VECTORS, small_vectors())
-    store.save_array(run_id, MAP, places.astype(np.float32))
-    return run_id
+    return kept_workspaces.fill("loaded")
 
 
 @pytest.fixture
-def clustered(store: Workspace, loaded: str) -> str:
+def clustered(loaded: str, kept_workspaces: KeptWorkspaces) -> str:  # noqa: ARG001
     """A run with clusters and no packages yet."""
-    store.save_clustering(loaded, small_clustering())
-    return loaded
+    return kept_workspaces.fill("clustered")
 
 
 @pytest.fixture
-def proposed(store: Workspace, clustered: str) -> str:
+def proposed(clustered: str, kept_workspaces: KeptWorkspaces) -> str:  # noqa: ARG001
     """A run with pending packages of the rules."""
-    for outcome in small_outcomes():
-        store.save_outcome(clustered, outcome)
-    return clustered
+    return kept_workspaces.fill("proposed")
+
+
+# --- the app ----------------------------------------------------------------------------------
 
 
 class _WarmPages(PagesManager):
@@ -140,7 +225,6 @@ def open_page(name: str, run_id: str | None = None) -> AppTest:
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=PATIENCE_S)
     if run_id:
         app.query_params["run"] = run_id
-    app.run()
     return go(app, name)
 
 

@@ -53,20 +53,20 @@ def reviewed(run_id: str, package: Package) -> AppTest:
     return tick(open_page("packages", run_id), package)
 
 
+def sheets(store: Workspace, run_id: str) -> tuple[PackageSheet, ...]:
+    """Return what is true of every package as it is saved."""
+    deals = {deal.deal_id: deal for deal in store.deals(run_id)}
+    return tuple(sheets_of(store.packages(run_id), deals, store.check_rules(run_id)))
+
+
 def sheet(store: Workspace, run_id: str, package: Package) -> PackageSheet:
     """Return what is true of a package as it is saved."""
-    deals = {deal.deal_id: deal for deal in store.deals(run_id)}
-    sheets = sheets_of(store.packages(run_id), deals, store.check_rules(run_id))
-    return next(item for item in sheets if item.package.id == package.id)
+    return next(item for item in sheets(store, run_id) if item.package.id == package.id)
 
 
 def sound(store: Workspace, run_id: str) -> list[Package]:
     """Return the packages without an error."""
-    return [
-        package
-        for package in store.packages(run_id)
-        if not open_errors(sheet(store, run_id, package).findings, ())
-    ]
+    return [item.package for item in sheets(store, run_id) if not open_errors(item.findings, ())]
 
 
 def unsound(store: Workspace, run_id: str) -> list[Package]:
