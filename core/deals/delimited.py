@@ -149,7 +149,9 @@ def _escapes_all_quotes(text: str, dialect: Dialect) -> bool:
     """Whether every quote inside a cell has a backslash, so that the backslash is no text."""
     quote, mark = dialect.quote, re.escape(dialect.delimiter)
     bare = re.compile(rf"(?<![\\{mark}\r\n])(?<!\A){quote}(?![{mark}\r\n])(?!\Z)")
-    return f"\\{quote}" in text and not bare.search(text)
+    # An even number of them is text that ends with backslashes: the quote after it ends the cell.
+    odd = re.compile(rf"(?<!\\)(?:\\\\)*\\{quote}")
+    return bool(odd.search(text)) and not bare.search(text)
 
 
 def _strict(text: str, dialect: Dialect, filename: str) -> Grid | None:
@@ -201,8 +203,8 @@ def _hides_rows(records: list[list[str]], dialect: Dialect) -> bool:
     for cells in records:
         for cell in cells:
             if "\n" in cell or "\r" in cell:
-                inner = _LINE_END.split(cell)[1:-1]
-                if inner and all(line.count(dialect.delimiter) >= marks for line in inner if line):
+                inner = [line for line in _LINE_END.split(cell)[1:-1] if line]
+                if inner and all(line.count(dialect.delimiter) >= marks for line in inner):
                     return True
     return False
 
