@@ -217,6 +217,11 @@ def _own_process_state() -> Iterator[None]:
     st.cache_resource.clear()
 
 
+def pytest_sessionfinish() -> None:
+    """Remove the folder that AppTest makes when it is imported, and leaves to the end of the process."""
+    app_test.TMP_DIR.cleanup()
+
+
 # --- driving the app --------------------------------------------------------------------------
 
 
