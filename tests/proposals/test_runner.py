@@ -94,19 +94,25 @@ def test_no_clusters_give_an_empty_run() -> None:
 
 def test_outcomes_keep_the_order_of_the_clusters() -> None:
     groups = groups_of(6)
+    backwards = [group.id for group in reversed(groups)]
+    turns = {cluster_id: threading.Event() for cluster_id in backwards}
+    ended: list[str] = []
     proposer = ScriptedProposer()
 
-    def late(group: DealGroup) -> Answer:
-        time.sleep(0.3 - 0.05 * int(group.id[-1]))
+    def in_turn(group: DealGroup) -> Answer:
+        assert turns[group.id].wait(60)
         return one_package(group)
 
-    proposer.always = late
-    ended: list[str] = []
-    run = run_proposals(
-        groups, proposer, Limits(workers=6), on_outcome=lambda outcome: ended.append(outcome.cluster_id)
-    )
+    def note(outcome: Outcome) -> None:
+        ended.append(outcome.cluster_id)
+        for following in backwards[len(ended) :][:1]:
+            turns[following].set()
+
+    turns[backwards[0]].set()
+    proposer.always = in_turn
+    run = run_proposals(groups, proposer, Limits(workers=6), on_outcome=note)
     assert_complete(run, groups)
-    assert (ended[0], ended[-1]) == (groups[-1].id, groups[0].id)
+    assert ended == backwards
     assert run.with_status("done") == run.outcomes
     assert run.stopped is None
 
