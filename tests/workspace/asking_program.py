@@ -1,7 +1,5 @@
 """A program that asks for packages of a run, to be killed by a test: database, run, service, workers."""
 
-import sys
-
 import langchain_google_genai  # noqa: F401  (loading it takes longer than a call of this program may)
 
 from core.packages.coverage import clusters_to_ask
@@ -24,5 +22,6 @@ def ask(database: str, run_id: str, base_url: str, workers: int) -> str:
         workspace.close()
 
 
-if __name__ == "__main__":
-    ask(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]))
+def main(database: str, run_id: str, base_url: str, workers: str) -> None:
+    """Ask until there is nothing left to ask for."""
+    ask(database, run_id, base_url, int(workers))

@@ -1,20 +1,26 @@
 """A workspace in a file and one on a server, with one run of six deals in two clusters."""
 
 import os
+import shutil
+import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import Pool, event
 
 from core.clustering import Cluster, Clustering, ClusteringSettings
 from core.deals.reading import parse_deals
 from core.proposals import Outcome, Proposal, Unpackaged, Usage
 from core.workspace import Workspace
 from core.workspace.schema import open_engine
-from tests.workspace.postgres import find_programs, running_server
+from core.workspace.sqlite_file import file_of
+from tests.workspace.postgres import SharedDatabase, find_programs, shared_server
+
+_WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
 
 RECORDS = [
     {"deal_id": f"00{n}", "deal_name": f"Deal {n}", "floor_price": "5.50", "currency": "USD"}
@@ -51,53 +57,97 @@ def done(cluster_id: str, deal_ids: tuple[str, ...], *names: str) -> Outcome:
 
 
 POSTGRES = pytest.param("postgres", marks=pytest.mark.postgres)
+POSTGRES_LATER = pytest.param("postgres", marks=[pytest.mark.postgres, pytest.mark.slow])
 # For tests of what only a file, or only a server, does.
-on_sqlite = pytest.mark.parametrize("url", ["sqlite"], indirect=True)
-on_postgres = pytest.mark.parametrize("url", [POSTGRES], indirect=True)
+on_sqlite = pytest.mark.parametrize("dialect", ["sqlite"])
+on_postgres = pytest.mark.parametrize("dialect", [POSTGRES])
 
-_SHAPE = """
-SELECT (SELECT count(*) FROM pg_class), (SELECT count(*) FROM pg_trigger), version_num FROM alembic_version
-"""
-_RENUMBER = "SELECT setval(oid::regclass, 1, false) FROM pg_class WHERE relkind = 'S'"
-_shape: dict[str, list[Any]] = {}
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Let every test of a workspace run on a file and on a server, for some only in the default suite.
+
+    There it is the tests that are marked `both_databases`: those about what a database does in its own
+    way, which is to lock, to take a whole transaction back, to order rows, and to keep JSON, bytes and
+    tables. All others say what the code around it does: on a server, the slow suite runs them.
+    """
+    told = any(mark.args[0] == "dialect" for mark in metafunc.definition.iter_markers("parametrize"))
+    if "dialect" in metafunc.fixturenames and not told:
+        always = metafunc.definition.get_closest_marker("both_databases")
+        metafunc.parametrize("dialect", ["sqlite", POSTGRES if always else POSTGRES_LATER])
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """Address of a PostgreSQL server that lives as long as the tests, with an empty database in it."""
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Address of a PostgreSQL server that lives as long as the tests."""
     programs = find_programs()
     if programs is None:
         missing = "PostgreSQL is missing: apt-get install postgresql"
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(missing)
-    with running_server(programs) as address:
+    folder = tmp_path_factory.getbasetemp()
+    if _WORKER:
+        folder = folder.parent  # all workers of a run have it in common
+    with shared_server(programs, folder) as address:
         yield address
 
 
-@pytest.fixture(params=["sqlite", POSTGRES])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+@pytest.fixture(scope="session")
+def database_on_server(postgres: str) -> Iterator[SharedDatabase]:
+    """The database of this process on the server, which its tests use one after the other."""
+    with SharedDatabase(postgres, f"tests{_WORKER}") as database:
+        yield database
+
+
+@pytest.fixture(scope="session")
+def empty_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of an empty workspace: to copy it takes a tenth of the time that its tables take."""
+    file = tmp_path_factory.mktemp("empty") / "workspace.db"
+    Workspace(_address_of(file)).close()
+    return file
+
+
+def _made_quickly(url: str, empty_file: Path) -> Workspace:
+    """Make a workspace in a file as `Workspace` itself does where none is: without a backup of it."""
+    file = file_of(url)
+    assert file is not None
+    file.parent.mkdir(parents=True)
+    shutil.copyfile(empty_file, file)
+    os.utime(file, (0, 0))  # so old that opening it is no occasion for a backup
+    workspace = Workspace(url)
+    os.utime(file)
+    return workspace
+
+
+@pytest.fixture
+def url(dialect: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """Address of a workspace that is empty: a file in a folder that nobody made yet, or a database."""
-    if request.param == "sqlite":
-        return f"sqlite:///{(tmp_path / 'new' / 'folder' / 'workspace.db').as_posix()}"
-    return _emptied(request.getfixturevalue("postgres"))
+    if dialect == "postgres":
+        yield request.getfixturevalue("database_on_server").emptied()
+        return
+    with no_power_cuts():
+        yield _address_of(tmp_path / "new" / "folder" / "workspace.db")
 
 
-def _emptied(server: str) -> str:
-    """Return the address of the database that tests share, without what the test before left in it.
+def _address_of(file: Path) -> str:
+    return f"sqlite:///{file.as_posix()}"
 
-    To empty one takes milliseconds, to make one 0.2 s; one whose tables were changed is made again.
+
+@contextmanager
+def no_power_cuts() -> Iterator[None]:
+    """Let nobody wait for the disk: what these tests save in files must not survive a power cut.
+
+    What must is the business of test_schema and of those tests here that look at the calls.
     """
-    address = make_url(server).set(database="shared").render_as_string(hide_password=False)
-    if server in _shape:
-        run_sql(server, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'shared'")
-        if _shape[server] == run_sql(address, _SHAPE):
-            run_sql(
-                address, "DELETE FROM runs", "DELETE FROM templates", "DELETE FROM preferences", _RENUMBER
-            )
-            return address
-    run_sql(server, "DROP DATABASE IF EXISTS shared WITH (FORCE)", "CREATE DATABASE shared", autocommit=True)
-    Workspace(address).close()
-    _shape[server] = run_sql(address, _SHAPE)
-    return address
+
+    def hurry(connection: Any, *_: object) -> None:
+        if isinstance(connection, sqlite3.Connection):
+            connection.execute("PRAGMA synchronous=OFF")
+
+    # When one is taken, as the workspace has its own say when one is made.
+    event.listen(Pool, "checkout", hurry)
+    try:
+        yield
+    finally:
+        event.remove(Pool, "checkout", hurry)
 
 
 def run_sql(url: str, *statements: str, autocommit: bool = False) -> list[Any]:
@@ -120,12 +170,13 @@ def database(url: str) -> str:
 
 
 @pytest.fixture
-def open_workspace(url: str) -> Iterator[Callable[[], Workspace]]:
+def open_workspace(url: str, empty_file: Path) -> Iterator[Callable[[], Workspace]]:
     """Open the database of the test again, as the next start of the app does."""
     opened: list[Workspace] = []
 
     def open_it() -> Workspace:
-        opened.append(Workspace(url))
+        file = file_of(url)
+        opened.append(Workspace(url) if file is None or file.exists() else _made_quickly(url, empty_file))
         return opened[-1]
 
     yield open_it

@@ -125,8 +125,9 @@ def work(workspace: Workspace, run_id: str):
     return steps
 
 
-def main(url: str, run_id: str, folder: Path, who: str, seed: int, times: int) -> None:
+def main(url: str, run_id: str, folder: str, who: str, seed: str, times: str) -> None:
     """Decide, export and run jobs."""
+    most = int(times)
 
     def say(confirmed: Confirmed) -> None:
         sys.stdout.write(f"{json.dumps(confirmed)}\n")
@@ -134,11 +135,11 @@ def main(url: str, run_id: str, folder: Path, who: str, seed: int, times: int) -
 
     workspace = Workspace(url)
     registry = JobRegistry(workspace, tick_s=0.05)
-    someone = Decider(workspace, run_id, who, seed, say)
+    someone = Decider(workspace, run_id, who, int(seed), say)
     say({"begun": who})
-    while not times or someone.number < times:
+    while not most or someone.number < most:
         someone.decide()
-        if times:
+        if most:
             continue
         job = registry.job(run_id)
         if job is None or not job.running:
@@ -146,7 +147,7 @@ def main(url: str, run_id: str, folder: Path, who: str, seed: int, times: int) -
                 say({"job": job.note})
             registry.start(run_id, "Work", work(workspace, run_id), kind="work", params={"of": who})
         if someone.number % 5 == 0:
-            someone.export(folder)
+            someone.export(Path(folder))
         if someone.number % 10 == 0 and file_of(url):
             backup(url)
     registry.close()
@@ -154,4 +155,4 @@ def main(url: str, run_id: str, folder: Path, who: str, seed: int, times: int) -
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]), sys.argv[4], int(sys.argv[5]), int(sys.argv[6]))
+    main(*sys.argv[1:])

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import OperationalError
 
 _WRITES = ("INSERT", "UPDATE", "DELETE", "CREATE", "ALTER", "DROP")
+_BEGIN_READING = ("BEGIN", "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
 # All that core.exports.write_file and core.workspace.backup ask of the system to have a file whole.
 _FILE_OPERATIONS = ("fsync", "replace", "link")
 
@@ -44,7 +45,16 @@ def _fail_write(fault: Fault, stack: ExitStack) -> None:
 
 
 def _fail_read(fault: Fault, stack: ExitStack) -> None:
-    _fail_statement(fault, stack, lambda statement: not statement.lstrip().startswith(_WRITES))
+    """Without the beginning of a reading transaction: it comes with the first statement of one.
+
+    Whoever asks for that statement meets the same error in the same place, whichever of the two fails.
+    """
+
+    def wanted(statement: str) -> bool:
+        words = statement.lstrip()
+        return words not in _BEGIN_READING and not words.startswith(_WRITES)
+
+    _fail_statement(fault, stack, wanted)
 
 
 def _writes(connection: Connection) -> bool:

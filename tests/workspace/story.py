@@ -4,6 +4,7 @@ The steps are those of an analyst, from the first file to the export and the cop
 what they made, without ids and times, so that two tellings of the story can be compared.
 """
 
+import hashlib
 import json
 import re
 import threading
@@ -11,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from core.clustering import ClusteringSettings
 from core.deals.reading import parse_deals
@@ -32,6 +34,7 @@ from core.proposals.chat import ModelProposer
 from core.workspace import MAP, VECTORS, JobContext, Workspace, build_clusters, propose_packages
 from core.workspace.backup import backup, backups
 from core.workspace.exporting import export_job
+from core.workspace.schema import Base
 from core.workspace.sqlite_file import examine, file_of
 from tests.fakes.embeddings import FakeEncoder
 from tests.workspace.conftest import run_sql
@@ -82,7 +85,11 @@ class Service:
 
 
 class Story:
-    """A workspace, the folder of its exports, and the services that work for it."""
+    """A workspace, the folder of its exports, and the services that work for it.
+
+    What follows from the rows alone, as its content and most promises do, is worked out once for the
+    same rows: after most faults they are those of before.
+    """
 
     def __init__(self, url: str, folder: Path) -> None:
         self.url = url
@@ -90,6 +97,9 @@ class Story:
         self.service = Service()
         self.encoder = FakeEncoder(16)
         self._open: Workspace | None = None
+        self._run_id: str | None = None
+        self._contents: dict[str, dict[str, Any]] = {}
+        self._found_whole: set[str] = set()
 
     @property
     def workspace(self) -> Workspace:
@@ -99,13 +109,29 @@ class Story:
 
     @property
     def run_id(self) -> str:
-        (run,) = self.workspace.runs()
-        return run.id
+        """Return the only run there is, which is asked for once."""
+        if self._run_id is None:
+            (run,) = self.workspace.runs()
+            self._run_id = run.id
+        return self._run_id
 
     def close(self) -> None:
         if self._open is not None:
             self._open.close()
             self._open = None
+
+    def rows(self) -> str:
+        """Return a name for all rows there are: of two states with the same one, nothing is different."""
+        return hashlib.sha256(repr(self._select("*")).encode()).hexdigest()
+
+    def sizes(self) -> tuple[int, ...]:
+        """Return how many rows each table has."""
+        return tuple(size for ((size,),) in self._select("count(*)"))
+
+    def _select(self, what: str) -> list[Any]:
+        names = [*Base.metadata.tables, *(["sqlite_sequence"] if file_of(self.url) else [])]
+        with self.workspace._engine.connect() as connection:
+            return [connection.exec_driver_sql(f"SELECT {what} FROM {name}").all() for name in names]  # noqa: S608
 
     def outlast_calls(self) -> None:
         """Let the time pass in which calls that are under way may still bring their answers."""
@@ -119,8 +145,21 @@ class Story:
         versions = {package.id: package.version for package in self.workspace.packages(self.run_id)}
         self.workspace.perform(self.run_id, versions, command, "Ada")
 
-    def content(self):
-        """Return all that was confirmed, without ids and times."""
+    def content(self, rows: str | None = None):
+        """Return all that was confirmed, without ids and times. rows: their name, if it is known."""
+        rows = rows or self.rows()
+        if rows not in self._contents:
+            self._contents[rows] = self._content()
+        return self._contents[rows]
+
+    def check_runs(self, rows: str) -> None:
+        """Check that every run is whole."""
+        if rows not in self._found_whole:
+            for run in self.workspace.runs():
+                check_run(self.workspace, run.id)
+            self._found_whole.add(rows)
+
+    def _content(self):
         store, found = self.workspace, {}
         for run in store.runs():
             clustering, deals = store.clustering(run.id), store.deals(run.id)
@@ -171,7 +210,8 @@ def _load(story):
 
 def _add_file(story):
     newer = parse_deals([*records([4]), *records([0], "9.00")])
-    story.workspace.update_deals(story.run_id, newer, "second.json", replace=False)
+    (run,) = story.workspace.runs()  # as a page lists them
+    story.workspace.update_deals(run.id, newer, "second.json", replace=False)
 
 
 def _cluster(story):
@@ -331,11 +371,12 @@ def check_files(story: Story, *, killed: bool = False) -> None:
     assert killed or left == []
 
 
-def check(story: Story) -> None:
-    """Check every promise."""
-    for run in story.workspace.runs():
-        check_run(story.workspace, run.id)
+def check(story: Story):
+    """Check every promise, and return the content."""
+    rows = story.rows()
+    story.check_runs(rows)
     check_files(story)
+    return story.content(rows)
 
 
 def attempt(step: Step, story: Story) -> str | None:

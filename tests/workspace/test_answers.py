@@ -119,6 +119,7 @@ def test_answer_about_what_is_gone_cannot_count_again(workspace, run_id):
             workspace.keep_answer(run, answer_id)
 
 
+@pytest.mark.both_databases
 def test_kept_answers_go_with_the_run_that_paid_for_them(workspace, run_id):
     outcome = done("a", A, "One")
     workspace.save_outcome(run_id, outcome, question="q" * 64)
@@ -135,6 +136,7 @@ def test_kept_answers_go_with_the_run_that_paid_for_them(workspace, run_id):
 # --- templates --------------------------------------------------------------------------------
 
 
+@pytest.mark.both_databases
 def test_templates_are_kept_as_versions_newest_first(workspace, run_id):
     one = workspace.save_template("One {enriched_deals}")
     two = workspace.save_template("Two {enriched_deals}")
@@ -180,6 +182,7 @@ def test_reply_is_kept_as_it_came_with_what_was_asked(workspace, run_id, call):
     assert workspace.unread_reply(run_id, "b", "question") is None
 
 
+@pytest.mark.both_databases
 def test_no_call_is_recorded_twice(workspace, call):
     with pytest.raises(WorkspaceError, match=r"(?i)unique") as caught:
         workspace.note_call(call, lease_s=60)
@@ -235,6 +238,7 @@ def test_raw_text_stands_with_its_call_and_not_in_the_outcome(workspace, run_id,
     assert workspace.outcomes(run_id)["b"].raw == "<html>", "no call holds it"
 
 
+@pytest.mark.both_databases
 def test_leases_end_and_hold_only_for_other_askings(workspace, run_id, call):
     assert set(workspace.leases(run_id, call.asking + 1)) == {"a"}
     assert workspace.leases(run_id, call.asking) == {}
@@ -244,6 +248,7 @@ def test_leases_end_and_hold_only_for_other_askings(workspace, run_id, call):
     assert workspace.leases(run_id, call.asking + 1) == {}
 
 
+@pytest.mark.both_databases
 def test_what_calls_took_is_counted_over_all_of_them_or_one_asking(workspace, run_id, call):
     workspace.note_reply(call, REPLY, None)
     workspace.note_failure(call, ProposalError("Unusable."))

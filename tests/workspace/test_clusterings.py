@@ -66,6 +66,7 @@ def test_run_without_clusters_has_no_history(workspace):
     assert workspace.quality(run_id) is None
 
 
+@pytest.mark.both_databases
 def test_the_newest_twenty_are_kept_of_each_run(workspace, run_id):
     other = workspace.create_run(parse_deals(RECORDS), "other.csv")
     workspace.save_clustering(other, clustering_of({"x": (0, 1)}))
@@ -120,6 +121,7 @@ def test_work_on_clusters_that_were_changed_meanwhile_is_not_saved(workspace, em
     assert workspace.clustering(embedded) == edited
 
 
+@pytest.mark.both_databases
 def test_deleted_run_takes_its_history_along(workspace, run_id, url):
     workspace.delete_run(run_id)
     assert run_sql(url, "SELECT count(*) FROM clusterings") == [(0,)]
@@ -272,6 +274,7 @@ def test_suggestions_and_decisions_follow_the_clusters_they_were_made_for(worksp
 # --- figures ----------------------------------------------------------------------------------
 
 
+@pytest.mark.both_databases
 def test_figures_come_back_equal_with_run_and_history(workspace, embedded):
     assert workspace.quality(embedded) == MEASURED
     assert workspace.clusterings(embedded)[0].quality == MEASURED

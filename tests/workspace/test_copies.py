@@ -185,6 +185,7 @@ def test_every_table_is_copied_or_left_for_a_reason():
 # --- within a workspace -----------------------------------------------------------------------
 
 
+@pytest.mark.both_databases
 def test_duplicate_holds_everything_and_replays_to_the_same_packages(workspace, worked):
     before = content(workspace, worked)
     copy = workspace.duplicate_run(worked, "  Second try ")
@@ -250,6 +251,7 @@ def rows_in(file: Path):
         return {name: opened.execute(f"SELECT * FROM {name}").fetchall() for name in Base.metadata.tables}  # noqa: S608
 
 
+@pytest.mark.both_databases
 def test_a_file_opens_in_another_workspace_with_everything_in_it(workspace, worked, elsewhere, tmp_path):
     file = tmp_path / "autumn.dealweaver"
     workspace.export_workspace(worked, file)
@@ -327,6 +329,7 @@ def first_release_run(folder: Path) -> Path:
     return file
 
 
+@pytest.mark.both_databases
 def test_a_file_of_the_first_release_opens_and_stays_as_it_is(workspace, tmp_path):
     file = first_release_run(tmp_path)
     data = file.read_bytes()
@@ -445,6 +448,7 @@ def test_nothing_of_a_refused_file_reaches_the_workspace(workspace, url, good, r
     assert [run.id for run in workspace.runs()] == [run_id]
 
 
+@pytest.mark.both_databases
 def test_a_write_that_fails_adds_nothing_of_a_file(workspace, run_id, good, url):
     run_sql(url, *FULL_DISK[make_url(url).get_backend_name()])
     with pytest.raises(WorkspaceError, match=r"nothing was changed.*disk is full"):

@@ -117,8 +117,8 @@ def test_database_of_another_program_is_refused_and_left_as_it_is(url):
 
 
 @on_sqlite
-def test_nothing_but_the_workspace_is_left_in_its_new_folder(url, workspace):
-    workspace.close()
+def test_nothing_but_the_workspace_is_left_in_its_new_folder(url):
+    Workspace(url).close()
     assert [path.name for path in file_of(url).parent.iterdir()] == ["workspace.db"]
 
 
@@ -239,6 +239,7 @@ def counted(workspace, run_id):
     return run_id
 
 
+@pytest.mark.both_databases
 def test_eight_threads_lose_no_update(url, workspace, counted):
     each = 8
     failed = at_once(8, lambda number: save(url, counted, f"thread {number}", each))
@@ -254,6 +255,7 @@ def test_three_processes_lose_no_update(url, workspace, counted):
     check_no_update_is_lost(workspace, counted, 3 * each)
 
 
+@pytest.mark.both_databases
 def test_packages_that_are_made_at_once_have_places_of_their_own(url, workspace, run_id):
     failed = at_once(8, lambda number: workspace.add_package(run_id, f"P{number}", IDS[:3]))
     assert failed == []
@@ -261,6 +263,7 @@ def test_packages_that_are_made_at_once_have_places_of_their_own(url, workspace,
     assert [place for (place,) in places] == list(range(8))
 
 
+@pytest.mark.both_databases
 def test_change_from_a_version_that_is_gone_is_refused(workspace, counted):
     (package,) = workspace.packages(counted)
     workspace.edit_packages(counted, {package.id: package.version}, [Rename("First")])

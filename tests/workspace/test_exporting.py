@@ -84,6 +84,7 @@ def test_a_rename_of_the_run_changes_the_file(workspace, approved):
 # --- the log ----------------------------------------------------------------------------------
 
 
+@pytest.mark.both_databases
 def test_exports_come_back_newest_first_with_checksums(workspace, approved):
     workspace.log_export(approved, 1, "one file.csv", who="Ada")
     workspace.log_export(approved, 2, "two.csv", label="Packages (CSV)", checksum="ab" * 32)

@@ -77,8 +77,7 @@ def go_through(story, told, kind, numbers):
             if not fault.hit:
                 break
             failures += 1
-            restart(story, step)
-            found = story.content()
+            found = restart(story, step)
             if step.whole and found == expected:  # it was done, whoever was told so
                 break
             assert said is not None, f"{step.name} hid that {kind} {number} failed"
@@ -93,17 +92,18 @@ def go_through(story, told, kind, numbers):
 
 
 def restart(story, step):
-    """Close as a program that ends, look whether every promise is kept, and open again."""
+    """Close as a program that ends, open again, check that every promise is kept, and return the content."""
     story.close()
     if step.name == "propose":
         story.outlast_calls()
-    check(story)
     assert (story.folder / EXPORT).exists(), "the former export is gone"
+    return check(story)
 
 
 @pytest.mark.parametrize(
-    ("kind", "every", "every_in_long"), [("write", 3, 4), ("answer", 1, 6), ("file", 1, 1)]
+    ("kind", "every", "every_in_long"), [("write", 4, 6), ("answer", 1, 6), ("file", 1, 1)]
 )
+@pytest.mark.both_databases
 def test_story_comes_to_its_end_though_things_in_it_fail(
     story, told, kind, every, every_in_long, figures, database
 ):
@@ -124,12 +124,17 @@ def test_story_comes_to_its_end_though_each_thing_in_it_fails(story, told, kind,
 @pytest.mark.slow
 @on_sqlite
 def test_story_goes_on_from_each_single_failing_write(url, tmp_path, told, former_export, figures, database):
-    """One fault in the whole story, at each place of it; the state before each step is kept as a file."""
+    """One fault in the whole story, at each place of it; the state before each step is kept as a file.
+
+    The step is done again after each; the rest is told once where that left as many rows in every table:
+    with the same content, which is compared, later steps then find the same and do the same.
+    """
     file, failures = Path(str(make_url(url).database)), 0
     main = Story(url, tmp_path)
     (tmp_path / EXPORT).write_bytes(former_export)
     for place, step in enumerate(STEPS):
         kept = shutil.copytree(file.parent, tmp_path / f"before {place}") if file.parent.exists() else None
+        gone_on_from = set()
         for number in count(1):
             other = Story(url.replace("/folder/", f"/{place}-{number}/"), tmp_path / f"{place}-{number}")
             other.folder.mkdir()
@@ -139,9 +144,15 @@ def test_story_goes_on_from_each_single_failing_write(url, tmp_path, told, forme
             with failing("write", number) as fault:
                 attempt(step, other)
             if fault.hit:
-                restart(other, step)
-                rest = STEPS[place + (other.content() == told[place]) :]
-                assert not rest or tell(other, rest)[-1] == told[-1], f"{step.name}: write {number}"
+                found = restart(other, step)
+                assert found == told[place] or tell(other, [step]) == [told[place]], (
+                    f"{step.name}: write {number}"
+                )
+                left = other.sizes()
+                if left not in gone_on_from:
+                    gone_on_from.add(left)
+                    rest = STEPS[place + 1 :]
+                    assert not rest or tell(other, rest)[-1] == told[-1], f"{step.name}: write {number}"
                 check(other)
             other.close()
             failures += fault.hit

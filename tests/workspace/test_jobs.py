@@ -127,6 +127,7 @@ def test_second_job_of_a_run_is_refused_while_the_first_is_under_way(registry, w
     assert ended(registry, run_id).note == "Again."
 
 
+@pytest.mark.both_databases
 def test_of_many_starts_at_once_one_wins(registry, work, run_id):
     start, results = threading.Barrier(8), []
 
@@ -341,6 +342,7 @@ def test_a_wish_of_another_process_reaches_the_work(registry, open_registry, run
     assert seen == [True]
 
 
+@pytest.mark.both_databases
 def test_of_two_processes_that_start_at_once_one_wins(open_registry, run_id):
     start, won, work = threading.Barrier(4), [], Work()
 
@@ -386,6 +388,7 @@ def test_a_job_on_another_machine_is_under_way_while_its_lease_lasts(workspace, 
     assert workspace.newest_job(run_id).running
 
 
+@pytest.mark.both_databases
 def test_a_process_that_lost_its_job_stops_it_and_leaves_the_end_to_the_new_owner(
     workspace, open_registry, run_id
 ):

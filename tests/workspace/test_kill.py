@@ -10,13 +10,13 @@ import sys
 import threading
 import time
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
 from core.deals.reading import parse_deals
 from core.errors import WorkspaceError
 from core.workspace import JobRegistry
+from tests.workspace.beginner import ROOT, Beginner
 from tests.workspace.conftest import run_sql
 from tests.workspace.deciding_program import Decider, work
 from tests.workspace.story import Story, check_files, check_run, records
@@ -26,17 +26,20 @@ from tests.workspace.test_jobs import ended
 # Other processes work in the same workspace, and leases must mean the same to all of them.
 pytestmark = pytest.mark.usefixtures("machine_time")
 
-ROOT = Path(__file__).parents[2]
 KILLS = {"SQLite": 50, "PostgreSQL": 15}
 KILLED_RUNS = 5
-START_S = 60.0
+PATIENCE_S = 60.0
+# Lines a program may say before it is killed, so many that it exports and copies the workspace; and how
+# long it may go on after them, which is about one thing that it does.
+MOST_LINES, LONGEST_S = 20, 0.05
 SEED = 20_261_123
 
 
-def program(*words, **options):
-    """Start a deciding program."""
-    command = [sys.executable, "-m", "tests.workspace.deciding_program", *map(str, words)]
-    return subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONWARNINGS": "ignore"}, **options)
+@pytest.fixture(scope="module")
+def beginner():
+    """Begins deciding programs."""
+    with Beginner("tests.workspace.deciding_program") as beginner:
+        yield beginner
 
 
 def confirmed_in(path):
@@ -73,21 +76,21 @@ def digest_of(path):
 # --- kill -9 ----------------------------------------------------------------------------------
 
 
-def kill_once(url, run_id, folder, number, chance):
-    """Let a program decide for a moment, kill it, and return what it said."""
+def kill_once(beginner, url, run_id, folder, number, chance):
+    """Let a program say a few things, kill it a moment later, and return what it said."""
     said = folder / f"{number}.log"
-    with said.open("wb") as out, program(url, run_id, folder, f"P{number}", number, 0, stdout=out) as running:
-        ends = time.monotonic() + START_S
-        while not said.stat().st_size and running.poll() is None and time.monotonic() < ends:
-            time.sleep(0.01)
-        time.sleep(chance.uniform(0.0, 1.0))
-        assert running.poll() is None, "it ended before it was killed"
-        running.send_signal(signal.SIGKILL)
+    process = beginner.begin(url, run_id, folder, f"P{number}", number, 0, said=said)
+    ends, lines = time.monotonic() + PATIENCE_S, chance.randint(1, MOST_LINES)
+    while said.read_bytes().count(b"\n") < lines and time.monotonic() < ends:
+        time.sleep(0.002)
+    time.sleep(chance.uniform(0.0, LONGEST_S))
+    os.kill(process, signal.SIGKILL)
+    assert beginner.ended() == -signal.SIGKILL, "it ended before it was killed"
     return confirmed_in(said)
 
 
 @pytest.mark.slow
-def test_killed_programs_lose_nothing_that_was_confirmed(url, tmp_path, database, figures):
+def test_killed_programs_lose_nothing_that_was_confirmed(beginner, url, tmp_path, database, figures):
     chance, said, run_id = random.Random(SEED), [], ""
     confirmed = 0
     for number in range(KILLS[database]):
@@ -95,7 +98,7 @@ def test_killed_programs_lose_nothing_that_was_confirmed(url, tmp_path, database
         if number % (KILLS[database] // KILLED_RUNS) == 0:
             said, run_id = [], new_run(story.workspace)
         story.close()
-        now = kill_once(url, run_id, tmp_path, number, chance)
+        now = kill_once(beginner, url, run_id, tmp_path, number, chance)
         said += now
         confirmed += (count := sum("begun" not in line and "refused" not in line for line in now))
 
@@ -156,6 +159,7 @@ def decide(workspace, run_id, number, times, said):
         someone.decide()
 
 
+@pytest.mark.both_databases
 def test_eight_threads_are_each_confirmed_or_refused(tmp_path, workspace, database, figures):
     each, run_id, said = 8, new_run(workspace), []
     begin = len(workspace.changes(run_id))
@@ -172,8 +176,10 @@ def test_three_programs_are_each_confirmed_or_refused(url, tmp_path, workspace, 
     begin, logs = len(workspace.changes(run_id)), [tmp_path / f"{number}.log" for number in range(3)]
     running = []
     for number, log in enumerate(logs):
+        words = [url, run_id, tmp_path, f"P{number}", number, each]
+        command = [sys.executable, "-m", "tests.workspace.deciding_program", *map(str, words)]
         with log.open("wb") as out:
-            running.append(program(url, run_id, tmp_path, f"P{number}", number, each, stdout=out))
+            running.append(subprocess.Popen(command, cwd=ROOT, stdout=out))
     assert [one.wait(timeout=120) for one in running] == [0, 0, 0]
     said = [line for log in logs for line in confirmed_in(log)]
     counts, wrong = check_all_told(workspace, run_id, begin, said, tmp_path)
@@ -182,6 +188,7 @@ def test_three_programs_are_each_confirmed_or_refused(url, tmp_path, workspace, 
     assert counts["updates"] + counts["conflicts"] == 3 * each
 
 
+@pytest.mark.both_databases
 def test_of_many_that_start_jobs_of_a_run_one_has_it_and_the_others_are_told(
     open_workspace, run_id, url, database, figures
 ):

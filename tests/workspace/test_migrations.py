@@ -19,7 +19,7 @@ from core.workspace.backup import backups
 from core.workspace.doctor import doctor
 from core.workspace.migrations import FOLDER, HEAD, version_of
 from core.workspace.schema import APPLICATION_ID, Base, open_engine
-from tests.workspace.conftest import IDS, on_sqlite, run_sql
+from tests.workspace.conftest import IDS, on_postgres, on_sqlite, run_sql
 
 FIRST_RELEASE = Path(__file__).parent / "data" / "first_release.db"
 
@@ -61,8 +61,9 @@ def test_steps_are_one_line_of_numbers_that_ends_at_this_version():
     assert steps[0].revision == HEAD
 
 
-@pytest.mark.usefixtures("workspace")
+@on_sqlite
 def test_steps_make_the_tables_that_the_classes_describe(url):
+    Workspace(url).close()
     assert (version(url), differences(url)) == (HEAD, [])
 
 
@@ -72,19 +73,19 @@ def test_steps_from_the_first_release_make_the_same_tables(first_release):
 
 
 @on_sqlite
-@pytest.mark.usefixtures("workspace")
 def test_ids_that_never_come_back_are_the_same_ones_as_in_the_classes(url):
+    Workspace(url).close()
     rows = run_sql(url, "SELECT name FROM sqlite_master WHERE sql LIKE '%AUTOINCREMENT%'")
     wanted = {t.name for t in Base.metadata.tables.values() if t.dialect_options["sqlite"]["autoincrement"]}
     assert {name for (name,) in rows} == wanted
 
 
-@pytest.mark.postgres
-def test_tables_are_made_in_an_empty_database_and_stay_when_it_is_opened_again(postgres):
-    run_sql(postgres, "DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
+@on_postgres
+def test_tables_are_made_in_an_empty_database_and_stay_when_it_is_opened_again(url):
+    run_sql(url, "DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
     for _ in range(2):
-        Workspace(postgres).close()
-        assert (version(postgres), differences(postgres)) == (HEAD, [])
+        Workspace(url).close()
+        assert (version(url), differences(url)) == (HEAD, [])
 
 
 TABLES = "SELECT name FROM sqlite_master"
@@ -208,6 +209,7 @@ def test_changing_a_table_that_others_refer_to_costs_no_row(url, workspace):
 
 
 @pytest.mark.usefixtures("run_id")
+@pytest.mark.both_databases
 def test_database_of_a_newer_version_is_refused_and_left_as_it_is(url, workspace):
     workspace.close()
     run_sql(url, "UPDATE alembic_version SET version_num = '9999'")
@@ -220,6 +222,7 @@ def test_database_of_a_newer_version_is_refused_and_left_as_it_is(url, workspace
 
 
 @pytest.mark.usefixtures("run_id")
+@pytest.mark.both_databases
 def test_database_of_a_version_that_never_was_is_refused_and_left_as_it_is(url, workspace):
     workspace.close()
     run_sql(url, "UPDATE alembic_version SET version_num = '0000'")

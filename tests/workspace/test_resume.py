@@ -2,17 +2,18 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
-from pathlib import Path
+from datetime import UTC, datetime
 
 import pytest
 
+from core import clock
 from core.deals.reading import parse_deals
+from tests.fakes.clock import RunningClock
 from tests.fakes.gemini import FakeGemini
 from tests.workspace.asking_program import ask
+from tests.workspace.beginner import Beginner
 from tests.workspace.conftest import clustering_of
 
 # Other processes work in the same workspace, and leases must mean the same to all of them.
@@ -23,19 +24,33 @@ RECORDS = [
     {"deal_id": f"{n // 5:02}-{n % 5}", "deal_name": f"Place {n}", "taxonomy": {"tier1": f"Topic {n // 5}"}}
     for n in range(200)
 ]
-ROOT = Path(__file__).parents[2]
+KILLED_AFTER_CALLS = 15
+LATER_S, PATIENCE_S = 60.0, 60.0
 
 
-def kill_midway(url, run_id, server, workers, after_calls):
-    """Start the program, kill it (-9) once so many calls were answered, and wait until it is gone."""
-    words = [sys.executable, "-m", "tests.workspace.asking_program", url, run_id, server.url, str(workers)]
-    program = subprocess.Popen(words, cwd=ROOT, env={**os.environ, "PYTHONWARNINGS": "ignore"})
-    ends_s = time.monotonic() + 60
-    while len(server.history) < after_calls and program.poll() is None and time.monotonic() < ends_s:
-        time.sleep(0.01)
-    assert program.poll() is None, "it ended before it was killed"
-    program.send_signal(signal.SIGKILL)
-    program.wait()
+@pytest.fixture(scope="module")
+def beginner():
+    """Begins programs that ask."""
+    with Beginner("tests.workspace.asking_program") as beginner:
+        yield beginner
+
+
+@pytest.fixture
+def later():
+    """A time at which nobody waits any more for the calls of a program that was killed."""
+    ahead = RunningClock(datetime.now(UTC))
+    ahead.forward(LATER_S)
+    return ahead
+
+
+def kill_midway(beginner, url, run_id, server, workers, said):
+    """Begin a program, kill it (-9) once so many calls were answered, and wait until it is gone."""
+    process = beginner.begin(url, run_id, server.url, workers, said=said)
+    ends_s = time.monotonic() + PATIENCE_S
+    while len(server.history) < KILLED_AFTER_CALLS and time.monotonic() < ends_s:
+        time.sleep(0.002)
+    os.kill(process, signal.SIGKILL)
+    assert beginner.ended() == -signal.SIGKILL, "it ended before it was killed"
 
 
 def about(call):
@@ -53,12 +68,12 @@ def topic_of(call):
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 8])
 def test_killed_run_goes_on_without_asking_again_for_what_it_received(
-    workspace, url, workers, database, figures
+    beginner, workspace, url, workers, later, tmp_path, database, figures
 ):
     run_id = workspace.create_run(parse_deals(RECORDS), "deals.json")
     workspace.save_clustering(run_id, clustering_of(CLUSTERS))
-    with FakeGemini(latency_s=0.08 * workers) as server:
-        kill_midway(url, run_id, server, workers, after_calls=15)
+    with FakeGemini(latency_s=0.04 * workers) as server:
+        kill_midway(beginner, url, run_id, server, workers, tmp_path / "said")
         done = {name for name, outcome in workspace.outcomes(run_id).items() if outcome.status == "done"}
         received = {name for name in CLUSTERS for call in workspace.calls(run_id, name) if call.raw}
         packages = workspace.packages(run_id)
@@ -67,7 +82,8 @@ def test_killed_run_goes_on_without_asking_again_for_what_it_received(
         assert done <= received
         assert len(asked) - len(received) <= workers, "only calls under way are not on disk"
 
-        ask(url, run_id, server.url, workers)
+        with clock.using(later):
+            ask(url, run_id, server.url, workers)
         again = Counter(about(call) for call in server.calls) - asked
         repeated = {name: again[name] for name in asked if again[name]}
         paid_twice = len(repeated.keys() & received)

@@ -85,6 +85,7 @@ def test_edit_that_changes_nothing_is_no_step(workspace, proposed):
     assert told(workspace, proposed) == [("Rename to 'Better' ('One')", "undone")], "redo is still open"
 
 
+@pytest.mark.both_databases
 def test_undo_and_redo_survive_a_restart_and_only_grow_versions(open_workspace, workspace, proposed):
     before = workspace.packages(proposed)
     one, two, three = before
@@ -235,6 +236,7 @@ def test_approval_that_does_not_fit_the_deals_shows(workspace, proposed):
 # --- the trail --------------------------------------------------------------------------------
 
 
+@pytest.mark.both_databases
 def test_trail_gives_the_standing_packages_whatever_made_them(workspace, proposed):
     workspace.save_outcome(proposed, done("a", A, "Again", "Once more"))
     again, more = workspace.packages(proposed)[1:]

@@ -3,6 +3,7 @@
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
@@ -54,8 +55,9 @@ def proposed(workspace, run_id):
 # --- opening ----------------------------------------------------------------------------------
 
 
-def test_missing_folders_are_made(workspace):
-    assert workspace.runs() == []
+def test_missing_folders_are_made(url):
+    with closing(Workspace(url)) as workspace:
+        assert workspace.runs() == []
 
 
 @pytest.mark.parametrize(
@@ -77,6 +79,7 @@ def test_database_that_cannot_be_opened_gives_one_sentence_without_password(tmp_
     assert "check DEALWEAVER_" in str(caught.value)
 
 
+@pytest.mark.both_databases
 def test_opening_again_shows_the_same_state(open_workspace, workspace, proposed):
     workspace.save_array(proposed, "vectors", np.eye(6, 4, dtype=np.float32))
     package = workspace.packages(proposed)[0]
@@ -101,6 +104,7 @@ FULL_DISK = {
 }
 
 
+@pytest.mark.both_databases
 def test_a_write_that_fails_changes_nothing_and_says_so(workspace, proposed, url):
     before = everything(workspace, proposed)
     run_sql(url, *FULL_DISK[make_url(url).get_backend_name()])
@@ -118,6 +122,7 @@ def test_a_write_that_fails_changes_nothing_and_says_so(workspace, proposed, url
     assert len(workspace.runs()) == 1
 
 
+@pytest.mark.both_databases
 def test_damaged_database_gives_one_sentence_on_reading(workspace, proposed, url):
     run_sql(url, "DROP TABLE outcomes")
     with pytest.raises(WorkspaceError, match=r"could not be read.*(no such table|does not exist)") as caught:
@@ -128,6 +133,7 @@ def test_damaged_database_gives_one_sentence_on_reading(workspace, proposed, url
 # --- runs and deals ---------------------------------------------------------------------------
 
 
+@pytest.mark.both_databases
 def test_loaded_file_comes_back_with_its_deals_and_report(workspace):
     records = [*RECORDS, {"deal_name": "No id"}, RECORDS[0], {"deal_id": "7", "floor_price": "cheap"}]
     result = parse_deals(records)
@@ -145,6 +151,7 @@ def test_run_takes_the_name_of_its_file_unless_it_is_given_one(workspace):
     assert names == ["f.csv", "Q3"]
 
 
+@pytest.mark.both_databases
 def test_runs_come_newest_first_even_within_one_second(workspace):
     made = [workspace.create_run(parse_deals(RECORDS), f"{n}.csv") for n in range(8)]
     workspace.rename_run(made[0], "Touched later")
@@ -185,6 +192,7 @@ def test_renaming_trims_and_is_in_the_audit_trail(workspace, run_id):
     assert workspace.run(run_id).name == "Winter"
 
 
+@pytest.mark.both_databases
 def test_deleting_a_run_takes_everything_of_it_and_nothing_of_others(workspace, proposed, url):
     other = workspace.create_run(parse_deals(RECORDS), "other.csv")
     workspace.save_array(proposed, "vectors", np.ones((6, 2), dtype=np.float32))
@@ -219,6 +227,7 @@ def test_run_that_is_not_there_is_named(workspace, call):
 # --- vectors and clusters ---------------------------------------------------------------------
 
 
+@pytest.mark.both_databases
 def test_arrays_come_back_bit_for_bit_and_a_new_one_takes_the_place(workspace, run_id):
     rows = np.random.default_rng(1).normal(size=(6, 384)).astype(np.float32)
     workspace.save_array(run_id, "vectors", rows)
@@ -230,6 +239,7 @@ def test_arrays_come_back_bit_for_bit_and_a_new_one_takes_the_place(workspace, r
     assert np.array_equal(workspace.array(run_id, "map"), rows[:, 2:5])
 
 
+@pytest.mark.both_databases
 def test_clustering_comes_back_equal(workspace, run_id):
     clustering = clustering_of({"a": (0, 3), "c": (1, 2, 4)}, overlap=True, threshold=0.25, method="kmeans")
     workspace.save_clustering(run_id, clustering)
@@ -379,6 +389,7 @@ def test_each_edit_that_changes_something_is_one_event_with_its_author(workspace
     ]
 
 
+@pytest.mark.both_databases
 def test_event_holds_the_package_before_and_after(workspace, proposed, url):
     one = workspace.packages(proposed)[0]
     after = edit(workspace, proposed, one, RemoveDeals(("001",)))
@@ -396,6 +407,7 @@ def test_event_holds_the_package_before_and_after(workspace, proposed, url):
         (RemoveDeals(("001",)), RemoveDeals(("002",))),
     ],
 )
+@pytest.mark.both_databases
 def test_edit_that_is_refused_leaves_neither_change_nor_event(workspace, proposed, edits):
     before = everything(workspace, proposed)
     versions = {package.id: package.version for package in before["packages"]}
@@ -404,6 +416,7 @@ def test_edit_that_is_refused_leaves_neither_change_nor_event(workspace, propose
     assert everything(workspace, proposed) == before
 
 
+@pytest.mark.both_databases
 def test_stale_version_is_refused_for_all_packages_of_the_edit(workspace, proposed):
     one, two, _ = workspace.packages(proposed)
     edit(workspace, proposed, two, Rename("Meanwhile"))
@@ -472,6 +485,7 @@ def test_renewed_suggestion_takes_the_place_of_an_untouched_one_only(workspace, 
 # --- audit, preferences -----------------------------------------------------------------------
 
 
+@pytest.mark.both_databases
 def test_audit_trail_tells_the_story_in_order(workspace, proposed):
     workspace.log_export(proposed, 3, "packages.csv", who="Ada")
     assert whats(workspace, proposed) == [
@@ -487,6 +501,7 @@ def test_audit_trail_tells_the_story_in_order(workspace, proposed):
     assert workspace.events(proposed)[-1]["who"] == "Ada"
 
 
+@pytest.mark.both_databases
 def test_preference_is_kept_changed_and_forgotten(open_workspace, workspace):
     assert workspace.preference("prompt", "default") == "default"
     workspace.set_preference("prompt", "Mine {enriched_deals}")
@@ -505,6 +520,7 @@ def test_preference_is_kept_changed_and_forgotten(open_workspace, workspace):
 THREADS = 8
 
 
+@pytest.mark.both_databases
 def test_eight_threads_edit_eight_packages_and_none_waits_in_vain(workspace, run_id):
     packages = [workspace.add_package(run_id, f"P{n}", ["001"]) for n in range(THREADS)]
     start = threading.Barrier(THREADS)
@@ -522,6 +538,7 @@ def test_eight_threads_edit_eight_packages_and_none_waits_in_vain(workspace, run
     assert whats(workspace, run_id).count("Change the reasoning") == THREADS * 5
 
 
+@pytest.mark.both_databases
 def test_eight_threads_compete_for_one_package_and_no_update_is_lost(open_workspace, workspace):
     deals = parse_deals([{"deal_id": f"d{n}"} for n in range(THREADS + 1)])
     run_id = workspace.create_run(deals, "f.csv")

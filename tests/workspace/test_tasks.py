@@ -99,6 +99,7 @@ def spots(workspace, run_id):
 # --- building clusters ------------------------------------------------------------------------
 
 
+@pytest.mark.both_databases
 def test_vectors_map_and_clusters_are_saved_with_the_run(workspace, loaded, encoder):
     report = Report()
     note = build(workspace, loaded, encoder, report=report)
@@ -328,10 +329,13 @@ def test_cancelled_placing_leaves_the_deals_waiting(workspace, grown, encoder):
     assert len(encoder.texts) == 2, "the vectors were kept"
 
 
-def test_new_model_with_vectors_of_another_length_embeds_all_deals_again(workspace, grown):
+def test_new_model_with_vectors_of_another_length_embeds_all_deals_again(workspace, loaded, encoder):
+    build(workspace, loaded, encoder)
+    add(workspace, loaded, CHANGED)
     other = FakeEncoder(dimensions=32)
-    place_new(workspace, grown, other)
-    assert workspace.array(grown, VECTORS).shape == (16, 32)
+    place_new(workspace, loaded, other)
+    assert len(other.texts) == 15
+    assert workspace.array(loaded, VECTORS).shape == (15, 32)
 
 
 def test_another_model_of_the_same_length_embeds_all_deals_again_and_draws_a_new_map(
@@ -436,7 +440,9 @@ def decisions(workspace, run_id):
     }
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(
+    "seed", [*range(3), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(3, 6))]
+)
 def test_whatever_happens_every_deal_stands_somewhere_and_no_decision_is_lost(
     workspace, loaded, encoder, seed
 ):

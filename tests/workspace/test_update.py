@@ -103,6 +103,7 @@ def test_gone_deals_leave_their_clusters_and_an_emptied_one_disappears(workspace
     assert homes(workspace, run) == {**dict.fromkeys(IDS[4:], "two"), "0099": NEW_DEAL}
 
 
+@pytest.mark.both_databases
 def test_vectors_and_map_move_with_their_deals_and_are_unknown_for_others(workspace: Workspace, run: str):
     for kind, width in (("vectors", 3), ("map", 2)):
         rows = np.repeat(np.arange(6, dtype=np.float32)[:, None], width, axis=1)
@@ -191,6 +192,7 @@ def test_an_approval_is_taken_back_when_a_deal_changed(workspace: Workspace, run
     assert any("changed deals of it" in event["what"] for event in workspace.events(run))
 
 
+@pytest.mark.both_databases
 def test_gone_deals_leave_the_packages_that_were_decided_on(workspace: Workspace, run: str):
     approve_all(workspace, run)
 
