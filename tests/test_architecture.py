@@ -8,7 +8,7 @@ import ast
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 import pytest
@@ -44,10 +44,24 @@ class Source:
     path: str
     tree: ast.Module
 
-    def imports(self) -> Iterator[tuple[int, str]]:
-        """Yield (line, full dotted name) of everything imported anywhere in the file."""
+    @cached_property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        """Every node of the tree."""
+        return tuple(ast.walk(self.tree))
+
+    @cached_property
+    def imports(self) -> tuple[tuple[int, str], ...]:
+        """(line, full dotted name) of everything imported anywhere in the file."""
+        return tuple(self._imports())
+
+    @cached_property
+    def names(self) -> tuple[tuple[int, str], ...]:
+        """(line, dotted name) of every name, attribute and keyword that the code uses."""
+        return (*self._names(), *self.imports)
+
+    def _imports(self) -> Iterator[tuple[int, str]]:
         package = self.path.removesuffix(".py").split("/")[:-1]
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if isinstance(node, ast.Import):
                 yield from ((node.lineno, alias.name) for alias in node.names)
             elif isinstance(node, ast.ImportFrom):
@@ -61,18 +75,16 @@ class Source:
                 literals = [arg.value for arg in node.args if isinstance(arg, ast.Constant)]
                 yield from ((node.lineno, str(literal)) for literal in literals[:1])
 
-    def names(self) -> Iterator[tuple[int, str]]:
-        """Yield (line, dotted name) of every name, attribute and keyword that the code uses."""
-        for node in ast.walk(self.tree):
+    def _names(self) -> Iterator[tuple[int, str]]:
+        for node in self.nodes:
             if isinstance(node, (ast.Name, ast.Attribute)):
                 yield node.lineno, _dotted(node)
             elif isinstance(node, ast.keyword) and node.arg:
                 yield node.value.lineno, f"{node.arg}="
-        yield from self.imports()
 
     def calls(self) -> Iterator[tuple[int, str, set[str]]]:
         """Yield (line, dotted name, keyword names) of every call."""
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if isinstance(node, ast.Call):
                 yield node.lineno, _dotted(node.func), {word.arg or "**" for word in node.keywords}
 
@@ -114,7 +126,7 @@ def never_imports(*packages: str) -> Rule:
     """Forbid packages and everything inside; "langchain*" forbids every package that starts so."""
 
     def check(file: Source) -> Iterator[tuple[int, str]]:
-        for line, name in file.imports():
+        for line, name in file.imports:
             top = name.split(".")[0]
             if any(
                 top.startswith(package[:-1]) if package.endswith("*") else _is_within(name, package)
@@ -129,7 +141,7 @@ def never_uses(*names: str) -> Rule:
     """Forbid names by their last parts ("os.environ", "pickle"), and keywords written "name="."""
 
     def check(file: Source) -> Iterator[tuple[int, str]]:
-        for line, used in file.names():
+        for line, used in file.names:
             for name in names:
                 if f".{used}.".find(f".{name}.") >= 0:
                     yield line, f"uses {used}"
@@ -168,18 +180,18 @@ def reads_no_clock(file: Source) -> Iterator[tuple[int, str]]:
     """Forbid every way to ask for the date or time, under whatever name it was imported."""
     aliases = {
         alias.asname: alias.name.split(".")[-1]
-        for node in ast.walk(file.tree)
+        for node in file.nodes
         if isinstance(node, (ast.Import, ast.ImportFrom))
         for alias in node.names
         if alias.asname
     }
-    for line, used in file.names():
+    for line, used in file.names:
         first, *rest = used.split(".")
         true_name = ".".join([aliases.get(first, first), *rest])
         if any(f".{true_name}.".find(f".{name}.") >= 0 for name in CLOCK_READS):
             yield line, f"uses {true_name}: ask core.clock"
-    free = {id(node.value) for node in ast.walk(file.tree) if isinstance(node, ast.Expr)}  # docstrings
-    for node in ast.walk(file.tree):
+    free = {id(node.value) for node in file.nodes if isinstance(node, ast.Expr)}  # docstrings
+    for node in file.nodes:
         if not isinstance(node, ast.Constant) or not isinstance(node.value, str) or id(node) in free:
             continue
         if SQL_CLOCK.search(node.value):
@@ -194,7 +206,7 @@ def imports_one_way(file: Source) -> Iterator[tuple[int, str]]:
     allowed = {*FOUNDATIONS, own, *(ROOMS[: ROOMS.index(own)] if own in ROOMS else ())}
     if own not in ROOMS and own not in FOUNDATIONS:
         yield 1, f"{own} is no known room: give it a place in ROOMS"
-    for line, name in file.imports():
+    for line, name in file.imports:
         if not _is_within(name, "core"):
             continue
         room = [*name.split("."), ""][1]

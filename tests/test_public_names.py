@@ -9,7 +9,17 @@ import pytest
 
 import core
 
-HEAVY = ("langchain_google_genai", "pandas", "plotly", "scipy", "sklearn", "streamlit", "torch", "umap")
+HEAVY = (
+    "langchain_google_genai",
+    "numba",
+    "pandas",
+    "plotly",
+    "scipy",
+    "sklearn",
+    "streamlit",
+    "torch",
+    "umap",
+)
 ROOMS = (
     "core.deals",
     "core.embeddings",
@@ -101,7 +111,7 @@ def test_creator_has_the_documented_methods():
 
 def test_importing_core_and_its_rooms_loads_no_heavy_library():
     code = (
-        f"import sys, core, {', '.join(ROOMS)}; "
+        f"import sys, core, {', '.join(ROOMS)}, core.projection; "
         f"print(' '.join(sorted(set({HEAVY!r}) & set(sys.modules))), end='')"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

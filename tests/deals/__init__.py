@@ -28,14 +28,20 @@ scalars = (
 values = scalars | st.lists(scalars, max_size=4) | st.dictionaries(st.text(max_size=4), scalars, max_size=2)
 
 
+# Built once: to build and check them anew in every draw takes longer than drawing.
+_fields = st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=5), values, max_size=6)
+_groups = st.lists(st.sampled_from(NESTED), max_size=3, unique=True)
+_inside = st.none() | st.dictionaries(st.sampled_from(INNER), values, max_size=4) | scalars
+_has_id = st.integers(0, 5)
+_ids = st.sampled_from(("A1", "A2", "007", "NA", " ", 12))
+
+
 @st.composite
 def records(draw: st.DrawFn) -> dict[str, object]:
     """Draw records as files hold them: mostly an id from a small set, any value in any field."""
-    record: dict[str, object] = draw(
-        st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=5), values, max_size=6)
-    )
-    for name in draw(st.lists(st.sampled_from(NESTED), max_size=3, unique=True)):
-        record[name] = draw(st.none() | st.dictionaries(st.sampled_from(INNER), values, max_size=4) | scalars)
-    if draw(st.integers(0, 5)):
-        record["deal_id"] = draw(st.sampled_from(("A1", "A2", "007", "NA", " ", 12)))
+    record: dict[str, object] = draw(_fields)
+    for name in draw(_groups):
+        record[name] = draw(_inside)
+    if draw(_has_id):
+        record["deal_id"] = draw(_ids)
     return record

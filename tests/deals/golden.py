@@ -6,15 +6,19 @@ not by "it loaded".
 
 import csv
 import io
+import itertools
 import json
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
+from _pytest.mark import ParameterSet
 
 SEED = 20_260_101
 DEALS = 40
@@ -304,13 +308,19 @@ POLLUTIONS: dict[str, Pollution] = {
 }
 
 
-def delimited_cases(seed: int = SEED) -> Iterator[Case]:
-    """Yield every pollution with every delimiter."""
+# Kept: several files of tests and of figures take their cases from here, and each would write them anew.
+@cache
+def delimited_cases() -> tuple[Case, ...]:
+    """Return every pollution with every delimiter."""
+    return tuple(_delimited())
+
+
+def _delimited() -> Iterator[Case]:
     for pollution, pollute in POLLUTIONS.items():
         for name, mark in DELIMITERS.items():
             if pollution == "space after the delimiter" and mark == "\t":
                 continue
-            data, columns, rows = pollute(deal_rows(seed), mark)
+            data, columns, rows = pollute(deal_rows(), mark)
             yield Case(f"{pollution}, {name}", data, columns, tuple(map(tuple, rows)))
 
 
@@ -344,9 +354,14 @@ def write_parquet(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> byte
     return stream.getvalue()
 
 
-def binary_cases(seed: int = SEED) -> Iterator[Case]:
-    """Yield workbooks and Parquet files."""
-    rows = deal_rows(seed)
+@cache
+def binary_cases() -> tuple[Case, ...]:
+    """Return workbooks and Parquet files."""
+    return tuple(_binary())
+
+
+def _binary() -> Iterator[Case]:
+    rows = deal_rows()
     expected = tuple(map(tuple, rows))
     table = [list(COLUMNS), *rows]
     yield Case("xlsx, clean", write_workbook(table), COLUMNS, expected)
@@ -361,10 +376,27 @@ def binary_cases(seed: int = SEED) -> Iterator[Case]:
     yield Case("parquet, reordered", reordered, COLUMNS, expected)
 
 
-def table_cases(seed: int = SEED) -> Iterator[Case]:
-    """Yield every case that is a table."""
-    yield from delimited_cases(seed)
-    yield from binary_cases(seed)
+def table_cases() -> tuple[Case, ...]:
+    """Return every case that is a table."""
+    return delimited_cases() + binary_cases()
+
+
+def table_parameters() -> list[ParameterSet]:
+    """Return every table by its name; a pollution is quick with one delimiter, by turns, and slow with others.
+
+    For what does not depend on how the two meet: `test_tables` reads the cells of every pair.
+    """
+    parameters = []
+    turns = itertools.cycle(DELIMITERS)
+    pollutions = itertools.groupby(delimited_cases(), key=lambda case: case.name.rsplit(", ", 1)[0])
+    for _, group in pollutions:
+        cases = list(group)
+        turn = next(turns)
+        quick = next((case for case in cases if case.name.endswith(turn)), cases[0])
+        for case in cases:
+            marks = () if case is quick else pytest.mark.slow
+            parameters.append(pytest.param(case, id=case.name, marks=marks))
+    return parameters + [pytest.param(case, id=case.name) for case in binary_cases()]
 
 
 # --- JSON: the same deals ---
@@ -383,9 +415,9 @@ def nested(row: Sequence[str]) -> dict[str, object]:
     return record
 
 
-def json_files(seed: int = SEED) -> Iterator[tuple[str, bytes]]:
+def json_files() -> Iterator[tuple[str, bytes]]:
     """Yield (name, file) of the same deals in every shape of JSON, and with JSON in the cells of a table."""
-    rows = deal_rows(seed)
+    rows = deal_rows()
     deals = [nested(row) for row in rows]
     flat = [{name: cell for name, cell in zip(COLUMNS, row, strict=True) if cell} for row in rows]
     shapes: dict[str, object] = {

@@ -145,13 +145,17 @@ TABLES = {
     "two tiers": "deal_id,category,tier1\nA,Sports,Travel\n",
 }
 SAME = [
-    *((name, text.encode()) for name, text in TABLES.items()),
-    *((case.name, case.data) for case in golden.table_cases() if case.columns is not None),
-    *golden.json_files(),
+    *(pytest.param(text.encode(), id=name) for name, text in TABLES.items()),
+    *(
+        pytest.param(parameter.values[0].data, id=parameter.id, marks=parameter.marks)
+        for parameter in golden.table_parameters()
+        if parameter.values[0].columns is not None
+    ),
+    *(pytest.param(data, id=name) for name, data in golden.json_files()),
 ]
 
 
-@pytest.mark.parametrize("data", [pytest.param(data, id=name) for name, data in SAME])
+@pytest.mark.parametrize("data", SAME)
 def test_mapping_given_back_unchanged_changes_nothing(data):
     first = read_deals(data, "deals")
     everything = {column: first.mapping.get(column) for column in first.samples}

@@ -529,10 +529,19 @@ def test_more_deals_than_the_limit_are_refused(monkeypatch):
 # --- any content ---
 
 
+# Around the limit of 64 levels, of which the file needs two, and around the one of Python's own reader.
+SOME_DEPTHS = (1, 2, 3, 8, 19, 61, 62, 63, 64, 981, 1_000)
+EVERY_DEPTH = (*range(1, 70), *range(900, 1_010, 3))
+
+
+@pytest.mark.parametrize(
+    "depths",
+    [pytest.param(SOME_DEPTHS, id="some"), pytest.param(EVERY_DEPTH, id="every", marks=pytest.mark.slow)],
+)
 @pytest.mark.parametrize("key", ["x", "deal_id", "deal_name", "concepts", "floor_price"])
 @pytest.mark.parametrize(("opening", "closing"), [('{"a":', "}"), ("[", "]")])
-def test_any_depth_of_nesting_is_read_or_refused(key, opening, closing):
-    for depth in (*range(1, 20), *range(900, 1_010, 3)):
+def test_any_depth_of_nesting_is_read_or_refused(key, opening, closing, depths):
+    for depth in depths:
         text = f'[{{"deal_id": "A", "{key}": {opening * depth}1{closing * depth}}}]'
         try:
             result = loads(text)

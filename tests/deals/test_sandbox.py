@@ -33,7 +33,7 @@ def reader_of(data: bytes):
 # --- the same result as in this process ---
 
 
-@pytest.mark.parametrize("case", list(golden.binary_cases()), ids=lambda case: case.name)
+@pytest.mark.parametrize("case", golden.binary_cases(), ids=lambda case: case.name)
 def test_child_returns_what_the_function_returns(case):
     assert read_table_safely(case.data, "f") == read_table(case.data, "f")
 

@@ -426,7 +426,7 @@ def test_more_rows_than_the_limit_are_refused(monkeypatch):
 # --- the golden set ---
 
 
-@pytest.mark.parametrize("case", list(golden.delimited_cases()), ids=lambda case: case.name)
+@pytest.mark.parametrize("case", golden.delimited_cases(), ids=lambda case: case.name)
 def test_polluted_file_gives_every_cell(case):
     found = read_table(case.data, "f")
     right, expected = golden.cells_right(case, found.columns, found.rows)

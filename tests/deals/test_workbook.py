@@ -30,7 +30,7 @@ def read(book, **options):
     return read_table(saved(book), "deals.xlsx", TableOptions(**options))
 
 
-@pytest.mark.parametrize("case", list(golden.binary_cases()), ids=lambda case: case.name)
+@pytest.mark.parametrize("case", golden.binary_cases(), ids=lambda case: case.name)
 def test_golden_case_gives_every_cell(case):
     found = read_table(case.data, "f")
     right, expected = golden.cells_right(case, found.columns, found.rows)

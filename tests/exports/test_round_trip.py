@@ -45,11 +45,9 @@ DEALS = {
 ONE = replace(APPROVED, id="pkg-1", name="One", deal_ids=("0042", "13"))
 TWO = replace(APPROVED, id="pkg-2", name="=Two", deal_ids=("549644398148090651", "-5", "1e5"))
 BOTH = (ONE, TWO)
-TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
-# No deal has NUL in its id: readers of files drop it.
-ID = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30).map(
-    "i{}d".format
-)
+# No id and no name has NUL: readers of files drop it, and so does everything that names a package.
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30)
+ID = TEXT.map("i{}d".format)
 
 
 def made():
@@ -142,6 +140,7 @@ def test_the_file_is_read_in_a_child_process_by_default():
     st.lists(ID, min_size=1, unique=True),
 )
 @example(["=1+1", "a\r\nb;c"], ["i,d", 'i"d'])
+@example(["One\0Two"], ["id"])
 def test_hostile_names_and_ids_make_no_difference(names, ids):
     deals = tuple(map(Deal, ids))
     packages = [
