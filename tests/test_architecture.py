@@ -172,6 +172,7 @@ CLOCK_READS = (
     "uuid.uuid1",
     "os.times",
 )
+_CLOCK_WORDS = {name.split(".")[-1] for name in CLOCK_READS}
 # In SQL text the database's clock would be asked.
 SQL_CLOCK = re.compile(r"\b(CURRENT_(TIMESTAMP|DATE|TIME)\b|now\(\)|julianday\(|unixepoch\()", re.IGNORECASE)
 
@@ -188,7 +189,9 @@ def reads_no_clock(file: Source) -> Iterator[tuple[int, str]]:
     for line, used in file.names:
         first, *rest = used.split(".")
         true_name = ".".join([aliases.get(first, first), *rest])
-        if any(f".{true_name}.".find(f".{name}.") >= 0 for name in CLOCK_READS):
+        if not _CLOCK_WORDS.isdisjoint(true_name.split(".")) and any(
+            f".{true_name}.".find(f".{name}.") >= 0 for name in CLOCK_READS
+        ):
             yield line, f"uses {true_name}: ask core.clock"
     free = {id(node.value) for node in file.nodes if isinstance(node, ast.Expr)}  # docstrings
     for node in file.nodes:

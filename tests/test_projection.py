@@ -5,6 +5,9 @@ from sklearn.manifold import trustworthiness
 from core.projection import place, project
 from tests.clustering import plant
 
+# Of several workers only one then waits for UMAP to be compiled (with `--dist loadgroup`).
+pytestmark = pytest.mark.xdist_group("umap")
+
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 5, 14, 15, 16, 17, 40])
 def test_any_number_of_deals_gets_a_place_inside_the_frame(count):

@@ -1,5 +1,6 @@
 import inspect
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -31,6 +32,12 @@ SIZES = [40, 25, 30, 15, 22, 18, 35, 28, 12, 9]
 @pytest.fixture(scope="module")
 def planted():
     return plant(SIZES, seed=5, bridges=30)
+
+
+@pytest.fixture(scope="module")
+def made(planted):
+    """Clusters the planted deals as they are; with the same settings once."""
+    return cache(lambda chosen: cluster_deals(planted.deals, planted.vectors, chosen))
 
 
 def named(clustering, deals):
@@ -100,9 +107,9 @@ def test_bridges_join_their_second_theme():
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("overlap", [False, True])
-def test_same_clusters_for_any_order_of_the_deals(planted, method, overlap):
+def test_same_clusters_for_any_order_of_the_deals(planted, made, method, overlap):
     chosen = ClusteringSettings(method=method, max_deals=25, overlap=overlap)
-    first = cluster_deals(planted.deals, planted.vectors, chosen)
+    first = made(chosen)
     mixed, order = planted.shuffled(seed=1)
     second = cluster_deals(mixed.deals, mixed.vectors, chosen)
     assert named(first, planted.deals) == named(second, mixed.deals)
@@ -124,8 +131,8 @@ def test_same_clusters_for_any_number_of_threads(planted, method):
 
 
 @pytest.mark.parametrize("scale", [4.0, 1e-30, 1e200])
-def test_same_clusters_for_float64_and_any_length_of_the_vectors(planted, scale):
-    base = cluster_deals(planted.deals, planted.vectors)
+def test_same_clusters_for_float64_and_any_length_of_the_vectors(planted, made, scale):
+    base = made(ClusteringSettings())
     scaled = cluster_deals(planted.deals, planted.vectors.astype(np.float64) * scale)
     assert named(base, planted.deals) == named(scaled, planted.deals)
 

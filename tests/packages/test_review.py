@@ -351,23 +351,22 @@ some_edits = st.one_of(
 )
 
 
-@st.composite
-def sequences(draw, size):
+moves = st.one_of(
+    st.tuples(st.just("edit"), st.lists(places, min_size=1, max_size=3), st.lists(some_edits, max_size=2)),
+    st.tuples(st.just("make"), some_names, some_deals),
+    st.tuples(st.just("move"), places, places, st.sets(places, max_size=2)),
+    st.tuples(st.just("merge"), st.lists(places, min_size=1, max_size=3), some_names),
+    st.tuples(st.just("split"), places, st.sampled_from(["ssp", "currency", "device", "geo", "format"])),
+    st.tuples(st.just("cut"), places, st.sets(places, max_size=2)),
+    st.tuples(st.just("copy"), places),
+    st.tuples(st.just("undo")),
+    st.tuples(st.just("redo")),
+)
+
+
+def sequences(size):
     """Draw moves; each is a function of the packages that stand then, or one of the words undo and redo."""
-    moves = st.one_of(
-        st.tuples(
-            st.just("edit"), st.lists(places, min_size=1, max_size=3), st.lists(some_edits, max_size=2)
-        ),
-        st.tuples(st.just("make"), some_names, some_deals),
-        st.tuples(st.just("move"), places, places, st.sets(places, max_size=2)),
-        st.tuples(st.just("merge"), st.lists(places, min_size=1, max_size=3), some_names),
-        st.tuples(st.just("split"), places, st.sampled_from(["ssp", "currency", "device", "geo", "format"])),
-        st.tuples(st.just("cut"), places, st.sets(places, max_size=2)),
-        st.tuples(st.just("copy"), places),
-        st.tuples(st.just("undo")),
-        st.tuples(st.just("redo")),
-    )
-    return draw(st.lists(moves, min_size=size, max_size=size))
+    return st.lists(moves, min_size=size, max_size=size)
 
 
 def command_of(move, review):  # noqa: PLR0911  (a return for each kind of move)

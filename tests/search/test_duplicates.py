@@ -153,7 +153,7 @@ def test_no_floor_and_unknown_floors_are_said():
 
 def test_thousands_of_equal_deals_are_grouped_too():
     """All in one block of facts: the worst case for pairs."""
-    deals = [replace(ONE, deal_id=f"{number:05}", ssp_name=str(number % 3)) for number in range(3_000)]
+    deals = [replace(ONE, deal_id=f"{number:05}", ssp_name=str(number % 3)) for number in range(2_000)]
     found = find_duplicates(deals, rows(*[1.0] * len(deals)))
     assert all(len(group.deal_ids) <= 3 for group in found)
     assert found
