@@ -35,21 +35,30 @@ ONCE = [
     for number, fault in enumerate(FAULTS)
 ]
 """Every fault, once; the call it strikes goes round."""
-MIXED = [mixture(seed) for seed in range(3)]
+FEW = {
+    **{f"every fault once, part {part + 1}": ONCE[part::4] for part in range(4)},
+    "mixtures": [mixture(seed) for seed in range(3)],
+}
 
-EVERYWHERE = [
-    *(one_fault(fault, f"at call {at}", at=[at]) for fault in FAULTS for at in range(SINGLE)),
+WHEN: dict[str, dict[str, Any]] = {
+    **{f"at call {at}": {"at": [at]} for at in range(SINGLE)},
     # The fourth call of a run is the first that is made again.
-    *(one_fault(fault, f"at call {at} and 3", at=[at, 3]) for fault in FAULTS for at in range(SINGLE)),
-    *(one_fault(fault, "first call about each cluster", first_per_prompt=True) for fault in FAULTS),
-    *(one_fault(fault, "one cluster", containing="News Place") for fault in FAULTS),
-    *(one_fault(fault, "always", always=True) for fault in FAULTS),
-]
-MORE_MIXED = [mixture(seed) for seed in range(3, 43)]
+    **{f"at call {at} and 3": {"at": [at, 3]} for at in range(SINGLE)},
+    "first call about each cluster": {"first_per_prompt": True},
+    "one cluster": {"containing": "News Place"},
+    "always": {"always": True},
+}
+EVERYWHERE = {label: [one_fault(fault, label, **when) for fault in FAULTS] for label, when in WHEN.items()}
+"""Every fault, at every call."""
+MORE_MIXED = {
+    f"mixtures {first} to {first + 19}": [mixture(seed) for seed in range(first, first + 20)]
+    for first in (3, 23)
+}
 
 
-def by_name(trials: list[Trial]) -> Any:
-    return pytest.mark.parametrize("name", [trial.name for trial in trials])
+def by_label(trials: dict[str, list[Trial]]) -> Any:
+    """Try many at a time, as most of their time is waiting."""
+    return pytest.mark.parametrize("trials", trials.values(), ids=trials)
 
 
 @pytest.fixture(scope="module")
@@ -64,9 +73,9 @@ def good(sound: Trace) -> ProposalRun:
     return sound.run
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture
 def log() -> Iterator[list[str]]:
-    """Everything that is logged while the trials run, tracebacks included."""
+    """Everything that is logged while trials run, tracebacks included."""
     lines: list[str] = []
     handler, formatter = logging.Handler(logging.DEBUG), logging.Formatter()
     handler.emit = lambda record: lines.append(formatter.format(record))  # type: ignore[method-assign]
@@ -77,18 +86,6 @@ def log() -> Iterator[list[str]]:
     yield lines
     root.setLevel(level)
     root.removeHandler(handler)
-
-
-@pytest.fixture(scope="module")
-def few() -> dict[str, Trace]:
-    """Run what the default run of the tests looks at."""
-    return run_trials([*ONCE, *MIXED])
-
-
-@pytest.fixture(scope="module")
-def many() -> dict[str, Trace]:
-    """Run every fault at every call, and many mixtures."""
-    return run_trials([*EVERYWHERE, *MORE_MIXED])
 
 
 # --- every fault ------------------------------------------------------------------------------
@@ -105,50 +102,50 @@ def test_without_a_fault_every_cluster_is_done(sound: Trace, good: ProposalRun) 
     assert broken_promises(sound, good) == []
 
 
-@by_name([*ONCE, *MIXED])
-def test_nothing_is_lost_or_believed(few: dict[str, Trace], good: ProposalRun, name: str) -> None:
-    assert broken_promises(few[name], good) == []
-
-
-@by_name(ONCE)
-def test_a_fault_that_strikes_once_ends_as_it_should(few: dict[str, Trace], name: str) -> None:
-    assert_ended_as_it_should(few[name])
-
-
-def test_the_key_is_not_logged(few: dict[str, Trace], log: list[str]) -> None:
-    assert len(log) > len(few)  # every call writes a line
-    assert KEY not in "\n".join(log)
-
-
-@pytest.mark.slow
-@by_name([*EVERYWHERE, *MORE_MIXED])
-def test_nothing_is_lost_or_believed_at_any_call(
-    many: dict[str, Trace], good: ProposalRun, name: str
+@by_label(FEW)
+def test_nothing_is_lost_or_believed_or_told_of_the_key(
+    trials: list[Trial], good: ProposalRun, log: list[str]
 ) -> None:
-    assert broken_promises(many[name], good) == []
+    assert_every_promise_is_kept(trials, good, log)
 
 
 @pytest.mark.slow
-@by_name(EVERYWHERE[: SINGLE * len(FAULTS)])
-def test_a_fault_that_strikes_any_call_once_ends_as_it_should(many: dict[str, Trace], name: str) -> None:
-    assert_ended_as_it_should(many[name])
+@by_label(EVERYWHERE | MORE_MIXED)
+def test_nothing_is_lost_or_believed_or_told_of_the_key_at_any_call(
+    trials: list[Trial], good: ProposalRun, log: list[str]
+) -> None:
+    assert_every_promise_is_kept(trials, good, log)
 
 
-@pytest.mark.slow
-def test_the_key_is_never_logged(many: dict[str, Trace], log: list[str]) -> None:
-    assert len(log) > len(many)
+def assert_every_promise_is_kept(trials: list[Trial], good: ProposalRun, log: list[str]) -> None:
+    traces = run_trials(trials)
+    assert len(traces) == len(trials)
+    broken = {name: broken_promises(trace, good) for name, trace in traces.items()}
+    assert {name: promises for name, promises in broken.items() if promises} == {}
+    wrong = {name: how_it_ended_wrongly(trace) for name, trace in traces.items() if struck_once(trace.trial)}
+    assert {name: how for name, how in wrong.items() if how} == {}
+    assert len(log) > len(trials)  # every call writes a line
     assert KEY not in "\n".join(log)
 
 
-def assert_ended_as_it_should(trace: Trace) -> None:
-    """Check who failed: what can be mended is, what cannot fails alone or stops the run."""
+def struck_once(trial: Trial) -> bool:
+    """Whether one call of the trial meets a fault."""
+    return [len(when.get("at", ())) for when in trial.strikes.values()] == [1]
+
+
+def how_it_ended_wrongly(trace: Trace) -> list[str]:
+    """Say what is wrong with who failed: what can be mended is, what cannot fails alone or stops the run."""
     (fault,) = trace.trial.strikes
     (struck,) = trace.struck
     fatal = fault in STOPS - {"404_model"}  # the successor of a model is still there
-    assert (trace.run.stopped is not None) == fatal
     ended = {outcome.cluster_id: outcome.status for outcome in trace.run.outcomes}
-    assert ended.pop(struck) == ("failed" if fatal or fault in REFUSED else "done")
-    assert set(ended.values()) <= ({"done", "not_sent"} if fatal else {"done"})
+    own = ended.pop(struck)
+    found = {
+        f"the run stopped: {trace.run.stopped}": (trace.run.stopped is not None) != fatal,
+        f"{struck} is {own}": own != ("failed" if fatal or fault in REFUSED else "done"),
+        f"the others are {ended}": not set(ended.values()) <= ({"done", "not_sent"} if fatal else {"done"}),
+    }
+    return [words for words, wrong in found.items() if wrong]
 
 
 # --- the checks themselves --------------------------------------------------------------------
@@ -235,6 +232,26 @@ def test_a_cluster_that_is_done_without_an_answer_is_noticed(good: ProposalRun) 
 def test_a_cluster_that_is_not_there_is_noticed(sound: Trace, good: ProposalRun) -> None:
     hurt = replace(sound, run=replace(good, outcomes=good.outcomes[1:]))
     assert broken_promises(hurt, good) == [ONE_EACH]
+
+
+def test_an_end_that_is_wrong_is_noticed() -> None:
+    trace = run_trial(one_fault("500", "at call 0", at=[0]))
+    (struck,) = trace.struck
+    (other, _) = {outcome.cluster_id for outcome in trace.run.outcomes} - {struck}
+
+    def hurt(cluster_id: str, status: str) -> Trace:
+        outcomes = [
+            replace(item, status=status) if item.cluster_id == cluster_id else item
+            for item in trace.run.outcomes
+        ]
+        return replace(trace, run=replace(trace.run, outcomes=tuple(outcomes)))
+
+    assert how_it_ended_wrongly(trace) == []
+    stopped = replace(trace, run=replace(trace.run, stopped="It is down."))
+    assert how_it_ended_wrongly(stopped) == ["the run stopped: It is down."]
+    assert how_it_ended_wrongly(hurt(struck, "failed")) == [f"{struck} is failed"]
+    (said,) = how_it_ended_wrongly(hurt(other, "not_sent"))
+    assert said.startswith("the others are ")
 
 
 def test_lost_deals_are_counted(sound: Trace, good: ProposalRun) -> None:

@@ -36,6 +36,7 @@ from core.proposals import (
     run_proposals,
 )
 from core.proposals.brakes import Breaker
+from tests.fakes.clock import RunningClock
 from tests.fakes.proposers import NotedCalls, ScriptedProposer, group_of, one_package
 
 BUSY = RetryableError("busy", retry_after_s=0.0)
@@ -274,8 +275,8 @@ def test_failure_without_a_delay_holds_only_its_own_worker() -> None:
 
 
 def test_known_rate_limit_is_kept_to_without_a_refused_call() -> None:
-    proposer = ScriptedProposer(limit=(4, 0.3))
-    limits = Limits(workers=6, requests_per_minute=800, rate_window_s=0.3)
+    proposer = ScriptedProposer(limit=(4, 0.15))
+    limits = Limits(workers=6, requests_per_minute=1600, rate_window_s=0.15)
     run = run_proposals(groups_of(10), proposer, limits)
     assert set(statuses(run)) == {"done"}
     assert len(proposer.history) == 10
@@ -724,16 +725,19 @@ print(run.outcomes[0].status)
     assert ended.stdout.strip() == "failed"
 
 
-def test_time_for_a_cluster_is_bounded_over_all_its_calls(hanging: threading.Event) -> None:
+def test_time_for_a_cluster_is_bounded_over_all_its_calls(
+    hanging: threading.Event, present: RunningClock
+) -> None:
+    present.hurry(20)
     proposer = waiting_for(hanging)
-    limits = Limits(transport_attempts=99, call_timeout_s=0.2, cluster_deadline_s=0.5)
+    limits = Limits(transport_attempts=99, call_timeout_s=4, cluster_deadline_s=10)
     run = run_proposals(groups_of(1), proposer, limits)
     assert statuses(run) == ["failed"]
     assert len(proposer.history) == 3
 
 
 def test_waiting_for_a_turn_is_not_time_of_the_cluster() -> None:
-    limits = Limits(cluster_deadline_s=0.2, requests_per_minute=60, rate_window_s=1.0)
+    limits = Limits(cluster_deadline_s=0.2, requests_per_minute=200, rate_window_s=0.3)
     run = run_proposals(groups_of(2), ScriptedProposer(), replace(limits, workers=2))
     assert statuses(run) == ["done", "done"]
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from core import clock
 from core.deals import Safety
 from core.proposals import (
     DealGroup,
@@ -24,6 +25,7 @@ from core.proposals import (
     run_proposals,
 )
 from core.settings import CONTENT_ATTEMPTS, GEMINI_SUCCESSOR, MIN_PACKAGE_DEALS, TRANSPORT_ATTEMPTS
+from tests.fakes.clock import RunningClock
 from tests.fakes.faults import FAULTS
 from tests.fakes.gemini import Call, FakeGemini, read_deals
 from tests.fakes.proposers import deal_of, group_of
@@ -34,6 +36,8 @@ TOPICS = ("Sports", "News", "Travel", "Autos", "Food", "Music")
 SINGLE = 3
 """Clusters of a trial with one fault."""
 LANES = 8
+SPEED = 5.0
+"""How fast time passes for whoever waits before another call: what they meet does not depend on it."""
 
 _WARM_UP = group_of("Warm-up", 3)
 _MOST_RISKY = Safety("Floor")
@@ -105,7 +109,7 @@ def mixture(seed: int) -> Trial:
 def run_trials(trials: Sequence[Trial]) -> dict[str, Trace]:
     """Run trials, some beside each other; return what came of each by name."""
     count = min(LANES, len(trials))
-    with ThreadPoolExecutor(count) as pool:
+    with clock.using(RunningClock(speed=SPEED)), ThreadPoolExecutor(count) as pool:
         lanes = pool.map(_run_lane, [trials[start::count] for start in range(count)])
         return {trace.trial.name: trace for traces in lanes for trace in traces}
 
@@ -144,8 +148,8 @@ def _run(trial: Trial, server: FakeGemini, proposer: GeminiProposer) -> Trace:
         workers=2,
         transport_attempts=TRANSPORT_ATTEMPTS,
         content_attempts=CONTENT_ATTEMPTS,
-        call_timeout_s=0.5 if SLOW.intersection(trial.strikes) else 10,
-        cluster_deadline_s=20,
+        call_timeout_s=(0.5 if SLOW.intersection(trial.strikes) else 10) * SPEED,
+        cluster_deadline_s=20 * SPEED,
     )
     run = run_proposals(GROUPS[: trial.clusters], proposer, limits, fallback=RulesProposer())
     return Trace(trial, run, server.calls[first:])

@@ -21,6 +21,9 @@ from core.workspace.migrations import FOLDER, HEAD, version_of
 from core.workspace.schema import APPLICATION_ID, Base, open_engine
 from tests.workspace.conftest import IDS, on_postgres, on_sqlite, run_sql
 
+# The age of a backup is that of its file.
+pytestmark = pytest.mark.usefixtures("machine_time")
+
 FIRST_RELEASE = Path(__file__).parent / "data" / "first_release.db"
 
 
