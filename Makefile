@@ -3,6 +3,7 @@
 # make check  format check, lint, types, tests
 # make slow   the tests that take minutes (a fresh install, every fault at every call, kill -9)
 # make browser  the tests in a real Chromium (Debian: apt-get install chromium)
+# make anywhere  the tests under other clocks, zones, languages, orders and rights (SHORT=1: all at once)
 # make bench  figures of reading, clustering, rules, proposals, exports, workspace; -k goes on after a miss
 # make lock   choose the versions of constraints.txt anew
 # make latest  the tests with the newest release of everything, in an environment of its own
@@ -12,14 +13,16 @@ WORKERS ?= 2
 BIN := .venv/bin
 BENCHES := reading clustering rules proposals exports workspace
 PYTEST := $(BIN)/python -m pytest
+# What compiles UMAP stays in one worker, so that only that one pays for it.
+SPREAD := -n $(WORKERS) --dist loadgroup
 
-.PHONY: app test check lint types slow browser bench lock latest clean
+.PHONY: app test check lint types slow browser anywhere bench lock latest clean
 
 app: .venv/installed
 	$(BIN)/streamlit run app.py --server.port $(PORT)
 
 test: .venv/installed
-	$(PYTEST) -n $(WORKERS)
+	$(PYTEST) $(SPREAD)
 
 check: lint types test
 
@@ -31,11 +34,14 @@ types: .venv/installed
 	$(BIN)/mypy
 
 slow: .venv/installed
-	$(PYTEST) -n $(WORKERS) -m slow
+	$(PYTEST) $(SPREAD) -m slow
 
 browser: .venv/installed
 	@command -v chromium >/dev/null || { echo "Chromium is missing: apt-get install chromium"; exit 1; }
-	$(PYTEST) -n $(WORKERS) -m browser
+	$(PYTEST) $(SPREAD) -m browser
+
+anywhere: .venv/installed
+	.ci/anywhere
 
 bench: $(BENCHES:%=bench-%)
 
@@ -58,7 +64,7 @@ lock: .venv/installed
 latest:
 	$(PYTHON) -m venv .venv-latest
 	.venv-latest/bin/pip install --quiet --upgrade --editable ".[dev]"
-	.venv-latest/bin/python -m pytest -n $(WORKERS)
+	.venv-latest/bin/python -m pytest $(SPREAD)
 
 clean:
 	rm -rf .venv .venv-latest build *.egg-info .mypy_cache .pytest_cache .ruff_cache

@@ -382,7 +382,7 @@ def table_cases() -> tuple[Case, ...]:
 
 
 def table_parameters() -> list[ParameterSet]:
-    """Return every table by its name; a pollution is quick with one delimiter, by turns, and slow with others.
+    """Return every table by its name: a pollution with one delimiter, by turns; with the others it is slow.
 
     For what does not depend on how the two meet: `test_tables` reads the cells of every pair.
     """
