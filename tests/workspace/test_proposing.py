@@ -294,9 +294,10 @@ def test_after_a_cancel_only_the_rest_is_asked_for(workspace, clustered):
 def test_cancelling_another_asking_leaves_the_answers_that_stand(workspace, clustered):
     propose(workspace, clustered, ScriptedProposer())
     before = workspace.outcomes(clustered), workspace.packages(clustered)
-    report = Report()
-    proposer = ScriptedProposer(always=lambda _: report.job.cancelled.set() or time.sleep(5))
+    report, release = Report(), threading.Event()
+    proposer = ScriptedProposer(always=lambda _: report.job.cancelled.set() or release.wait(5))
     propose(workspace, clustered, proposer, report=report)
+    release.set()
     assert (workspace.outcomes(clustered), workspace.packages(clustered)) == before
     assert rest(workspace, clustered) == ()
 
