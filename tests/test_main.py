@@ -6,9 +6,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import ClassVar
 
-import numpy as np
 import pytest
 
 import core.creator
@@ -16,11 +14,11 @@ import core.deals.sample
 import sample_data
 from core import clock
 from core.__main__ import main
-from core.embeddings import load_encoder
 from core.proposals.providers import PROVIDERS
 from core.settings import get_settings
 from tests.fakes.chat_services import FakeChatServices
 from tests.fakes.clock import SAMPLE_DAY, RunningClock
+from tests.fakes.embeddings import FakeEncoder
 from tests.fakes.gemini import FakeGemini, read_deals
 from tests.test_creator import connections_end_quietly  # noqa: F401  (a fixture for this file too)
 
@@ -34,21 +32,10 @@ def records():
     return json.loads(SAMPLE.read_text("utf-8"))
 
 
-class RememberingEncoder:
-    """The real embedding model, asked for each text once in all tests: sixty deals take two seconds."""
-
-    known: ClassVar[dict[str, np.ndarray]] = {}
-
-    def encode(self, texts):
-        new = [text for text in texts if text not in self.known]
-        if new:
-            self.known.update(zip(new, load_encoder().encode(new), strict=True))
-        return np.stack([self.known[text] for text in texts])
-
-
 @pytest.fixture(autouse=True)
-def remembered_vectors(monkeypatch):
-    monkeypatch.setattr(core.creator, "load_encoder", lambda _: RememberingEncoder())
+def fake_encoder(monkeypatch):
+    """Let commands embed with the fake model: the README's run with the real one, in the slow suite."""
+    monkeypatch.setattr(core.creator, "load_encoder", lambda _: FakeEncoder())
 
 
 @pytest.fixture
@@ -251,7 +238,10 @@ def test_key_that_the_service_echoes_is_shown_nowhere(run, gemini):
     assert run(SAMPLE).code == 2  # the fixture looks for the key
 
 
-def test_server_that_cannot_be_reached_fails_every_cluster_in_one_sentence(run, gemini):
+def test_server_that_cannot_be_reached_fails_every_cluster_in_one_sentence(
+    run, gemini, present: RunningClock
+):
+    present.hurry(20)
     gemini.close()
     ended = run(SAMPLE, "--min-size", "3")
     assert ended.code == 3

@@ -17,7 +17,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 import pytest
@@ -27,7 +27,9 @@ from core.workspace import Workspace
 from tests.conftest import PROXY_NAMES
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request
+    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request
+
+Scheme = Literal["light", "dark"]
 
 ROOT = Path(__file__).parents[2]
 START_S = 60
@@ -84,9 +86,13 @@ class Server:
             self._process.wait(30)
             self._process = None
 
+    @property
+    def database_url(self) -> str:
+        return f"sqlite:///{(self.home / 'workspace.db').as_posix()}"
+
     def workspace(self) -> Workspace:
         """Open the server's database from outside; the caller closes it."""
-        return Workspace(f"sqlite:///{(self.home / 'workspace.db').as_posix()}")
+        return Workspace(self.database_url)
 
 
 def _free_port() -> int:
@@ -121,6 +127,10 @@ class Tab:
     def open(self, path: str = "/") -> Tab:
         self.page.goto(f"{self.server.url}{path}")
         return self.settle()
+
+    def close(self) -> None:
+        """Leave the page, which else goes on asking the server how its job is doing."""
+        self.page.close()
 
     def reload(self) -> Tab:
         self.page.reload()
@@ -163,11 +173,32 @@ class Tab:
         assert self.foreign == []
 
 
+class Contexts:
+    """A browser context for each server, so that only the first tab loads the app's scripts anew.
+
+    Every tab is a session of its own all the same: Streamlit's sessions are connections.
+    """
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+        self._by_server: dict[Server, BrowserContext] = {}
+
+    def new_page(self, server: Server) -> Page:
+        if server not in self._by_server:
+            self._by_server[server] = self._browser.new_context()
+        return self._by_server[server].new_page()
+
+    def forget(self, server: Server) -> None:
+        """Close what was opened for a server that is gone."""
+        if context := self._by_server.pop(server, None):
+            context.close()
+
+
 _open_tabs: list[Tab] = []
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
+def contexts() -> Iterator[Contexts]:
     """Start the Chromium of the system, without a window."""
     try:
         from playwright.sync_api import sync_playwright
@@ -178,39 +209,41 @@ def chromium() -> Iterator[Browser]:
         pytest.fail("Chromium is missing: install the Debian package with `apt-get install chromium`")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
-        yield browser
+        yield Contexts(browser)
         browser.close()
 
 
 @pytest.fixture
-def new_tab(chromium: Browser) -> Iterator[Callable[..., Tab]]:
+def new_tab(contexts: Contexts) -> Iterator[Callable[..., Tab]]:
     """Return a function that opens a tab with its own session; all are closed at the end."""
-    contexts = []
 
-    def open_tab(server: Server, **options: Any) -> Tab:
-        options = {"viewport": {"width": 1440, "height": 900}, "accept_downloads": True} | options
-        context = chromium.new_context(**options)
-        contexts.append(context)
-        _open_tabs.append(Tab(context.new_page(), server))
+    def open_tab(
+        server: Server, *, width: int = 1440, height: int = 900, color_scheme: Scheme = "light"
+    ) -> Tab:
+        page = contexts.new_page(server)
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(color_scheme=color_scheme)
+        _open_tabs.append(Tab(page, server))
         return _open_tabs[-1]
 
     yield open_tab
+    for tab in _open_tabs:
+        tab.page.close()
     _open_tabs.clear()
-    for context in contexts:
-        context.close()
 
 
 @pytest.fixture
-def fresh_server(tmp_path: Path) -> Iterator[Server]:
-    """A server that has not started yet, so that a test can fill its workspace first."""
+def fresh_server(tmp_path: Path, contexts: Contexts) -> Iterator[Server]:
+    """A server that has not started yet, for tests that end its process or need one that served nobody."""
     server = Server(tmp_path)
     yield server
     server.kill()
+    contexts.forget(server)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A running server that the tests of a module share."""
+    """A running server that the tests share; each works on runs of its own."""
     running = Server(tmp_path_factory.mktemp("server"))
     running.start()
     yield running

@@ -26,7 +26,7 @@ NAME, OTHER = "Round Trip Package", "Renamed Elsewhere"
 
 
 def fill(server: Server) -> str:
-    """Make a run with two approved packages, before the server starts; return its id."""
+    """Make a run with two approved packages; return its id."""
     deals = read_deals(SAMPLE.read_bytes(), SAMPLE.name)
     ids = [deal.deal_id for deal in deals.deals]
     cluster = Cluster("all", tuple(range(len(ids))), (1.0,) * len(ids))
@@ -40,12 +40,10 @@ def fill(server: Server) -> str:
 
 
 def test_a_file_leaves_and_an_edited_one_comes_back(
-    fresh_server: Server, new_tab: Callable[..., Tab], tmp_path: Path
+    server: Server, new_tab: Callable[..., Tab], tmp_path: Path
 ) -> None:
-    fresh_server.home.mkdir(parents=True)
-    run_id = fill(fresh_server)
-    fresh_server.start()
-    tab = new_tab(fresh_server, viewport={"width": 1280, "height": 1200}).open(f"/export?run={run_id}")
+    run_id = fill(server)
+    tab = new_tab(server, width=1280, height=1200).open(f"/export?run={run_id}")
     page = tab.page
     tab.wait_for_text(r"2 approved packages,")
     page.get_by_role("combobox", name="File").click()
@@ -59,7 +57,7 @@ def test_a_file_leaves_and_an_edited_one_comes_back(
 
     page.get_by_text("History", exact=True).click()
     page.get_by_text("Everything that happened in this run").wait_for()
-    with closing(fresh_server.workspace()) as store:
+    with closing(server.workspace()) as store:
         assert store.exports(run_id)[0].checksum == hashlib.sha256(file.read_bytes()).hexdigest()
 
     document = json.loads(file.read_bytes())
@@ -77,24 +75,20 @@ def test_a_file_leaves_and_an_edited_one_comes_back(
     tab.click("Accept 1 change")
     tab.wait_for_text(r"1 change accepted from the file")
     tab.wait_for_text(r"Accept all 1")
-    with closing(fresh_server.workspace()) as store:
+    with closing(server.workspace()) as store:
         renamed, other = store.packages(run_id)
     assert (renamed.name, renamed.status) == (OTHER, "pending")
     assert taken in other.deal_ids
     page.get_by_text("Send out", exact=True).click()
-    tab.wait_for_text(r"1 approved package,")
-    tab.assert_clean()
 
-    for scheme in ("light", "dark"):
-        other_tab = new_tab(fresh_server, color_scheme=scheme, viewport={"width": 1280, "height": 1200}).open(
-            f"/export?run={run_id}"
-        )
-        other_tab.wait_for_text(r"1 approved package,")
-        other_tab.page.get_by_role("combobox", name="File").click()
-        other_tab.page.get_by_role("option", name="IAB Deals API").click()
-        other_tab.wait_for_text(r"no file is written")
-        take_picture(other_tab, f"export-checks-{scheme}")
-        other_tab.assert_clean()
+    dark = new_tab(server, width=1280, height=1200, color_scheme="dark").open(f"/export?run={run_id}")
+    for scheme, shown in (("light", tab), ("dark", dark)):
+        shown.wait_for_text(r"1 approved package,")
+        shown.page.get_by_role("combobox", name="File").click()
+        shown.page.get_by_role("option", name="IAB Deals API").click()
+        shown.wait_for_text(r"no file is written")
+        take_picture(shown, f"export-checks-{scheme}")
+        shown.assert_clean()
 
 
 def take_picture(tab: Tab, name: str) -> None:

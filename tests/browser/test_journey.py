@@ -9,6 +9,7 @@ import csv
 import os
 import re
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -31,8 +32,8 @@ def test_from_the_sample_to_the_file(server: Server, new_tab: Callable[..., Tab]
 
     tab.go("Clusters")
     tab.click("Build clusters")
-    tab.wait_for_text(r"Build clusters: \d+ clusters from 800 deals", BUILD_S)
-    page.locator(".js-plotly-plot .scatterlayer .point").nth(799).wait_for(state="attached")
+    watch_the_job(tab, new_tab(server), run_id)
+    tab.wait_for_text(r"Build clusters: \d+ clusters from 800 deals")
     lasso(tab)
     selected = tab.wait_for_text(r"^[\d,]+ deals? selected$")
     assert int(selected.split()[0].replace(",", "")) > 0
@@ -45,6 +46,7 @@ def test_from_the_sample_to_the_file(server: Server, new_tab: Callable[..., Tab]
     name.press("Tab")
     tab.click("Save name and reasoning")
     tab.wait_for_text(rf"Saved: rename to '{NAME}'")
+    tab.settle()
     reason = page.get_by_label("Reason to approve it all the same")  # the worst package is the first
     reason.fill("Agreed with the buyer.")
     reason.press("Tab")
@@ -69,6 +71,25 @@ def test_from_the_sample_to_the_file(server: Server, new_tab: Callable[..., Tab]
     tab.assert_clean()
     if folder := os.environ.get("DEALWEAVER_SCREENSHOTS"):
         take_pictures(Path(folder), server, new_tab, run_id)
+
+
+def watch_the_job(tab: Tab, second: Tab, run_id: str) -> None:
+    """See it go on through a reload and for a second reader, and its result appear by itself."""
+    progress = tab.page.get_by_test_id("stProgress")
+    progress.wait_for()
+    tab.reload()
+    progress.wait_for()
+    second.open(f"/deals?run={run_id}").page.get_by_test_id("stProgress").wait_for()
+    second.close()
+    # Nobody touches the page from here on.
+    tab.page.locator(".js-plotly-plot .scatterlayer .point").nth(799).wait_for(
+        state="attached", timeout=BUILD_S * 1_000
+    )
+    progress.wait_for(state="detached")
+    with closing(tab.server.workspace()) as store:
+        clustering = store.clustering(run_id)
+    assert clustering is not None
+    tab.wait_for_text(rf"^{len(clustering.clusters)} clusters$")
 
 
 def lasso(tab: Tab) -> None:
@@ -102,7 +123,7 @@ def take_pictures(folder: Path, server: Server, new_tab: Callable[..., Tab], run
     folder.mkdir(parents=True, exist_ok=True)
     for scheme in ("light", "dark"):
         # The page scrolls inside the window, so a "full page" needs a window as high as the page.
-        tab = new_tab(server, color_scheme=scheme, viewport={"width": 1440, "height": 1900})
+        tab = new_tab(server, height=1900, color_scheme=scheme)
         for title in PAGES:
             tab.open(f"/{'' if title == 'Deals' else title.lower()}?run={run_id}")
             tab.heading(title).wait_for()
