@@ -41,7 +41,7 @@ browser: .venv/installed
 	$(PYTEST) $(SPREAD) -m browser
 
 anywhere: .venv/installed
-	.ci/anywhere
+	BIN=$(BIN) .ci/anywhere
 
 bench: $(BENCHES:%=bench-%)
 

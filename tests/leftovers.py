@@ -48,11 +48,13 @@ class Watch:
         self._files = _files()
         self._connections = _connections()
         self._opened: list[tuple[Connection, str]] = []
+        self._noting = threading.Lock()
         event.listen(Pool, "connect", self._note)
 
     def _note(self, connection: Connection, _: object) -> None:
-        still_open = [known for known in self._opened if _is_open(known[0])]
-        self._opened = [*still_open, (connection, os.environ.get("PYTEST_CURRENT_TEST", "no test"))]
+        with self._noting:
+            still_open = [known for known in self._opened if _is_open(known[0])]
+            self._opened = [*still_open, (connection, os.environ.get("PYTEST_CURRENT_TEST", "no test"))]
 
     def end(self) -> list[str]:
         """Stop watching; return a line for each thing that was opened and is open still."""

@@ -53,10 +53,22 @@ def members_of(proposal: Proposal, deals: Sequence[Deal]) -> list[Deal]:
 # --- promises that hold for every cluster -----------------------------------------------------
 
 
-@settings(max_examples=50, deadline=None)
-@given(clusters())
-def test_every_deal_is_in_one_package_or_listed_with_a_reason(deals: list[Deal]) -> None:
+@settings(max_examples=60, deadline=None)
+@given(clusters(), st.randoms(use_true_random=False))
+def test_any_cluster_is_packaged_whole_safely_truly_and_in_any_order_alike(
+    deals: list[Deal], rng: random.Random
+) -> None:
     answer = propose(deals)
+    assert_every_deal_is_in_one_package_or_listed_with_a_reason(answer, deals)
+    for proposal in answer.proposals:
+        assert_brand_safety_levels_are_not_mixed(members_of(proposal, deals))
+        assert_name_says_only_what_is_true(proposal.name, members_of(proposal, deals))
+    shuffled = deals.copy()
+    rng.shuffle(shuffled)
+    assert propose(shuffled) == answer
+
+
+def assert_every_deal_is_in_one_package_or_listed_with_a_reason(answer: Answer, deals: list[Deal]) -> None:
     packaged = [deal_id for p in answer.proposals for deal_id in p.deal_ids]
     left = [u.deal_id for u in answer.unpackaged]
     assert sorted(packaged + left) == [deal.deal_id for deal in deals]
@@ -68,15 +80,11 @@ def test_every_deal_is_in_one_package_or_listed_with_a_reason(deals: list[Deal])
         assert proposal.reasoning.endswith(" No language model was used.")
 
 
-@settings(max_examples=50, deadline=None)
-@given(clusters())
-def test_brand_safety_levels_are_never_mixed(deals: list[Deal]) -> None:
-    for proposal in propose(deals).proposals:
-        members = members_of(proposal, deals)
-        risks = {garm_risk(deal.safety.garm_risk_rating) for deal in members}
-        assert "Floor" not in risks
-        assert not {"High", "Low"} <= risks
-        assert not {True, False} <= {deal.safety.family_safe for deal in members}
+def assert_brand_safety_levels_are_not_mixed(members: list[Deal]) -> None:
+    risks = {garm_risk(deal.safety.garm_risk_rating) for deal in members}
+    assert "Floor" not in risks
+    assert not {"High", "Low"} <= risks
+    assert not {True, False} <= {deal.safety.family_safe for deal in members}
 
 
 def has_format(word: str) -> Callable[[Deal], bool]:
@@ -101,31 +109,21 @@ SOME: dict[str, Callable[[Deal], bool]] = {
 }
 
 
-@settings(max_examples=50, deadline=None)
-@given(clusters())
-def test_name_says_only_what_is_true(deals: list[Deal]) -> None:
-    words = re.compile("|".join(sorted([*CLAIMS, *PROVEN, *SOME, "Package"], key=len, reverse=True)))
-    for proposal in propose(deals).proposals:
-        members = members_of(proposal, deals)
-        said = words.findall(proposal.name)
-        assert " ".join(said) == proposal.name, "the name holds nothing else"
-        assert said[-1] == "Package"
-        assert len(said) > 1
-        for word in said[:-1]:
-            share = sum((CLAIMS | PROVEN | SOME)[word](deal) for deal in members) / len(members)
-            assert 0 < share < 1 if word in SOME else share == 1 if word in PROVEN else share >= 0.8, word
-        if not any(map(PROVEN["High-Risk"], members)):
-            assert ("Family-Safe" in said) is all(map(PROVEN["Family-Safe"], members))
-        assert ({"High-Risk", "Mixed-Risk"} & {*said} != set()) is any(map(PROVEN["High-Risk"], members))
-        assert ({"Non-Family", "Mixed-Safety"} & {*said} != set()) is any(map(PROVEN["Non-Family"], members))
+WORDS = re.compile("|".join(sorted([*CLAIMS, *PROVEN, *SOME, "Package"], key=len, reverse=True)))
 
 
-@settings(max_examples=50, deadline=None)
-@given(clusters(), st.randoms(use_true_random=False))
-def test_order_of_the_deals_changes_nothing(deals: list[Deal], rng: random.Random) -> None:
-    shuffled = deals.copy()
-    rng.shuffle(shuffled)
-    assert propose(shuffled) == propose(deals)
+def assert_name_says_only_what_is_true(name: str, members: list[Deal]) -> None:
+    said = WORDS.findall(name)
+    assert " ".join(said) == name, "the name holds nothing else"
+    assert said[-1] == "Package"
+    assert len(said) > 1
+    for word in said[:-1]:
+        share = sum((CLAIMS | PROVEN | SOME)[word](deal) for deal in members) / len(members)
+        assert 0 < share < 1 if word in SOME else share == 1 if word in PROVEN else share >= 0.8, word
+    if not any(map(PROVEN["High-Risk"], members)):
+        assert ("Family-Safe" in said) is all(map(PROVEN["Family-Safe"], members))
+    assert ({"High-Risk", "Mixed-Risk"} & {*said} != set()) is any(map(PROVEN["High-Risk"], members))
+    assert ({"Non-Family", "Mixed-Safety"} & {*said} != set()) is any(map(PROVEN["Non-Family"], members))
 
 
 # --- single cases -----------------------------------------------------------------------------
