@@ -6,18 +6,21 @@ import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Pool, event
 
+from core import clock
 from core.clustering import Cluster, Clustering, ClusteringSettings
 from core.deals.reading import parse_deals
 from core.proposals import Outcome, Proposal, Unpackaged, Usage
 from core.workspace import Workspace
 from core.workspace.schema import open_engine
 from core.workspace.sqlite_file import file_of
+from tests.fakes.clock import RunningClock
 from tests.workspace.postgres import SharedDatabase, find_programs, shared_server
 
 _WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
@@ -196,6 +199,15 @@ def run_id(workspace: Workspace) -> str:
     run_id = workspace.create_run(parse_deals(RECORDS), "deals.csv", "Autumn")
     workspace.save_clustering(run_id, clustering_of({"a": (0, 1, 2), "b": (3, 4, 5)}))
     return run_id
+
+
+@pytest.fixture
+def time_of_files(tmp_path: Path) -> Iterator[None]:
+    """Go by the clock that dates files, which need not be that of the program: `make anywhere` moves that."""
+    stamp = tmp_path / "stamp"
+    stamp.touch()
+    with clock.using(RunningClock(datetime.fromtimestamp(stamp.stat().st_mtime, UTC))):
+        yield
 
 
 # --- figures that are told at the end ---------------------------------------------------------

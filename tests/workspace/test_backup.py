@@ -5,35 +5,23 @@ import shutil
 import sqlite3
 import threading
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from sqlalchemy import make_url
 
-from core import clock
 from core.__main__ import main
 from core.errors import WorkspaceDamaged, WorkspaceError
 from core.packages import Approve
 from core.workspace import Workspace
 from core.workspace.backup import EVERY_APPROVALS, KEPT, AutomaticBackups, backup, backups, restore
 from core.workspace.doctor import doctor
-from tests.fakes.clock import RunningClock
 from tests.workspace.conftest import IDS, run_sql
 
 # The age of a copy is that of its file.
 pytestmark = pytest.mark.usefixtures("time_of_files")
 
 DAY_S = 24 * 3600
-
-
-@pytest.fixture
-def time_of_files(tmp_path):
-    """Go by the clock that dates files, which need not be that of the program: `make anywhere` moves that."""
-    stamp = tmp_path / "stamp"
-    stamp.touch()
-    with clock.using(RunningClock(datetime.fromtimestamp(stamp.stat().st_mtime, UTC))):
-        yield
 
 
 def file_of(url):

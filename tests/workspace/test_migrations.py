@@ -22,7 +22,7 @@ from core.workspace.schema import APPLICATION_ID, Base, open_engine
 from tests.workspace.conftest import IDS, on_postgres, on_sqlite, run_sql
 
 # The age of a backup is that of its file.
-pytestmark = pytest.mark.usefixtures("machine_time")
+pytestmark = pytest.mark.usefixtures("time_of_files")
 
 FIRST_RELEASE = Path(__file__).parent / "data" / "first_release.db"
 
