@@ -38,7 +38,7 @@ slow: .venv/installed
 
 browser: .venv/installed
 	@command -v chromium >/dev/null || { echo "Chromium is missing: apt-get install chromium"; exit 1; }
-	$(PYTEST) $(SPREAD) -m browser
+	$(PYTEST) $(SPREAD) -m browser tests/browser
 
 anywhere: .venv/installed
 	BIN=$(BIN) .ci/anywhere
