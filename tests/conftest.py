@@ -13,8 +13,10 @@ from core.settings import Settings, environment_names, get_settings
 from tests.fakes.clock import RunningClock
 from tests.leftovers import nothing_is_left_open  # noqa: F401  (a fixture of every session)
 
-# A slow machine is no bug: property tests have no time limit of their own.
-hypothesis.settings.register_profile("dealweaver", deadline=None)
+# A slow machine is no bug: property tests have no time limit of their own. They try the same examples every
+# time, so that nobody's tests depend on luck; `--hypothesis-profile=search` looks for new ones.
+hypothesis.settings.register_profile("dealweaver", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("search", deadline=None, derandomize=False)
 hypothesis.settings.load_profile("dealweaver")
 
 # Looking for garbage among all that the libraries keep took a tenth of the time of the tests.
