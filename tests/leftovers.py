@@ -19,8 +19,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
-import tqdm
 from sqlalchemy import Pool, event
+from tqdm import TMonitor
 
 from core.deals import sandbox
 
@@ -129,13 +129,14 @@ def _files() -> set[tuple[int, str]]:
 def nothing_is_left_open() -> Iterator[None]:
     """Fail the run when something is open after the last test.
 
-    What lives as long as the process is closed here: the child that parses files, and the thread
+    What lives as long as the process is closed here: the child that parses files, and the threads
     with which tqdm looks after its bars.
     """
     watch = Watch()
     yield
     sandbox.end_child()
-    if tqdm.tqdm.monitor is not None:
-        tqdm.tqdm.monitor.exit()
+    for thread in threading.enumerate():
+        if isinstance(thread, TMonitor):  # a bar of a subclass has a thread of its own
+            thread.exit()
     left = watch.end()
     assert not left, "left open by the tests:\n" + "\n".join(left)
