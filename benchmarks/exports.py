@@ -22,6 +22,7 @@ import pandas as pd
 
 from benchmarks.planted import planted_deals
 from benchmarks.report import Row, Target, tell
+from core.coverage import DealState
 from core.deals import Deal, Money
 from core.exports import (
     PRESETS,
@@ -41,9 +42,8 @@ from core.exports import (
 )
 from core.exports.columns import DEALS_HEADER
 from core.packages import Package
-from core.packages.coverage import DealState
-from core.packages.findings import CheckRules
 from core.packages.sheet import PackageSheet, sheets_of
+from core.wording.findings import CheckRules
 
 SEED = 20_261_130
 ALL_FILES_S = 5.0

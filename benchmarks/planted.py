@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from importlib import resources
 
 from core.deals import Deal
-from core.deals.model import Audience, Commercial, Safety, Taxonomy
+from core.deals.deal import Audience, Commercial, Safety, Taxonomy
 
 BRIDGE_SHARE = 0.12
 NOISE_SHARE = 0.05

@@ -32,11 +32,10 @@ from benchmarks.clustering import FIRST_SEED, LARGEST
 from benchmarks.planted import planted_deals
 from benchmarks.report import Row, Target, tell
 from core.clustering import Cluster, Clustering, ClusteringSettings
+from core.coverage import clusters_to_ask
 from core.creator import patient_limits
-from core.deals import Deal, read_deals
-from core.deals.reading import parse_deals
+from core.deals import Deal
 from core.embeddings.encoder import find_packaged_weights
-from core.packages.coverage import clusters_to_ask
 from core.proposals import (
     DEFAULT_TEMPLATE,
     DealGroup,
@@ -52,8 +51,11 @@ from core.proposals import (
 )
 from core.proposals.cost import estimate, price_of
 from core.proposals.prompt import ANSWER_SCHEMA, SYSTEM_RULES
+from core.reading import read_deals
+from core.reading.reading import parse_deals
 from core.settings import Settings
-from core.workspace import JobContext, Workspace, propose_packages
+from core.storage import Workspace
+from core.work import JobContext, propose_packages
 from tests.fakes.faults import FAULTS
 from tests.fakes.gemini import RATE_LIMITED, Call, FakeGemini
 from tests.proposals.trials import (

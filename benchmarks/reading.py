@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pandas as pd
 
-from core.deals import read_deals
-from core.deals.sandbox import read_table_safely, run_in_child
-from core.deals.tables import read_table
 from core.errors import ImportRefused
-from tests.deals import bombs, golden
+from core.reading import read_deals
+from core.reading.sandbox import read_table_safely, run_in_child
+from core.reading.tables import read_table
+from tests.reading import bombs, golden
 
 SEED = 20_260_101
 COLUMNS = 40

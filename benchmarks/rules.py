@@ -33,12 +33,13 @@ from benchmarks.clustering import (
 from benchmarks.planted import Planted, planted_deals
 from benchmarks.report import Row, Target, tell
 from core.clustering import cluster_deals
-from core.deals import Deal, read_deals
+from core.deals import Deal
 from core.deals.vocabulary import garm_risk
 from core.embeddings import Encoder, embed_deals, load_encoder
 from core.proposals import Answer, DealGroup, RulesProposer
-from core.proposals.claims import check_claims
+from core.reading import read_deals
 from core.settings import MIN_PACKAGE_DEALS
+from core.wording.claims import check_claims
 
 DEALS = 1_000
 # Share of deals thrown together that an earlier trial of the rules packaged: 806 of 1,000.

@@ -24,14 +24,15 @@ import numpy as np
 from benchmarks.planted import planted_deals
 from benchmarks.report import Row, Target, tell
 from core.clustering import Cluster, Clustering, ClusteringSettings
-from core.deals import Deal, ImportResult
-from core.deals.reading import parse_deals
+from core.deals import Deal
 from core.packages import Approve, Command, EditPackages, Merge, MoveDeals, Package, Rename
 from core.proposals import Outcome, Proposal
+from core.reading import ImportResult
+from core.reading.reading import parse_deals
 from core.settings import EMBEDDING_DIMENSIONS
-from core.workspace import VECTORS, Workspace
-from core.workspace.backup import backup
-from tests.workspace.postgres import find_programs, running_server
+from core.storage import VECTORS, Workspace
+from core.storage.backup import backup
+from tests.storage.postgres import find_programs, running_server
 
 SEED = 20_261_123
 OPEN_S = 1.0

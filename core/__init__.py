@@ -11,13 +11,13 @@ _PUBLIC = {
     "Clustering": "core.clustering",
     "Deal": "core.deals",
     "ImportRefused": "core.errors",
-    "ImportResult": "core.deals",
+    "ImportResult": "core.reading",
     "PackageCreator": "core.creator",
     "cluster_deals_semantically": "core.clustering",
     "cluster_deals_with_soft_assignments": "core.clustering",
     "create_deal_embeddings": "core.embeddings",
     "create_deal_text_representation": "core.embeddings",
-    "read_deals": "core.deals",
+    "read_deals": "core.reading",
 }
 
 __all__ = sorted(_PUBLIC)  # noqa: PLE0605  (a list of the table's names, checked by a test)

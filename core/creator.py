@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 
 from core.clustering import Clustering, ClusteringSettings, cluster_deals
-from core.clustering.model import Method, SmallClusters
-from core.deals import Deal, Problem
-from core.deals.reading import parse_deals
+from core.clustering.cluster import Method, SmallClusters
+from core.deals import Deal
 from core.embeddings import Encoder, embed_deals, load_encoder
 from core.proposals import (
     DealGroup,
@@ -25,7 +24,8 @@ from core.proposals import (
     run_proposals,
 )
 from core.proposals.cost import Spent, actual, price_of
-from core.proposals.names import unique_names
+from core.reading import Problem
+from core.reading.reading import parse_deals
 from core.settings import (
     APP_CALL_TIMEOUT_S,
     CLUSTER_DEADLINE_S,
@@ -41,6 +41,7 @@ from core.settings import (
     Settings,
     get_settings,
 )
+from core.wording.unique_names import unique_names
 
 _log = logging.getLogger(__name__)
 

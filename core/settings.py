@@ -56,6 +56,9 @@ CLUSTER_DEADLINE_S = 180.0
 
 # A package of fewer deals is not worth a deal id of its own (domain rule: 3-15 deals are typical).
 MIN_PACKAGE_DEALS = 3
+# Characters that platforms take: IAB Deals API, Index Exchange.
+NAME_LIMIT = 255
+DESCRIPTION_LIMIT = 250
 
 MAX_ROWS = 200_000
 MAX_COLUMNS = 512

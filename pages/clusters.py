@@ -10,17 +10,17 @@ import streamlit as st
 from core.clustering.forecast import Outline
 from core.clustering.keep_apart import columns_of
 from core.settings import MAP_POINTS
-from core.workspace import RunSummary
-from core.workspace.clusterings import MAP, OUTLINE, known_rows
+from core.storage import RunSummary
+from core.storage.clusterings import MAP, OUTLINE, known_rows
+from pages._clusters.build_row import action_row
+from pages._clusters.cluster_tables import clusters_table, diagnostics
+from pages._clusters.comparison_panel import comparison
+from pages._clusters.deal_map import CLUSTER, COLOUR_BY, deal_map
+from pages._clusters.edit_panel import decisions_line, selection_panel
+from pages._clusters.left_over_list import left_over_list
+from pages._clusters.settings_panel import settings_panel
 from pages._shared import shell, state
-from pages._shared.cluster_compare import comparison
-from pages._shared.cluster_edits import decisions_line, selection_panel
-from pages._shared.cluster_jobs import action_row
-from pages._shared.cluster_left_over import left_over_list
-from pages._shared.cluster_settings import settings_panel
-from pages._shared.cluster_tables import clusters_table, diagnostics
 from pages._shared.cluster_view import ClusterView, select_deals
-from pages._shared.deal_map import CLUSTER, COLOUR_BY, deal_map
 from pages._shared.services import workspace
 from pages._shared.texts import counted
 

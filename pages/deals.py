@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from core.deals import Deal, read_sample
+from core.deals import Deal
 from core.deals.facts import mix
+from core.reading import read_sample
 from core.settings import get_settings
-from pages._shared import doctor, shell, state, tables
+from pages._deals import import_panel
+from pages._shared import shell, state, tables
 from pages._shared.services import workspace
 from pages._shared.texts import literal
 
@@ -24,19 +26,19 @@ def _read_upload() -> None:
     if uploaded is None:
         st.session_state.pop(state.DRAFT, None)
     else:
-        doctor.read_into_draft(uploaded.getvalue(), uploaded.name)
+        import_panel.read_into_draft(uploaded.getvalue(), uploaded.name)
 
 
 @state.guarded
 def _read_paste() -> None:
     text = st.session_state["paste"]
     if text.strip():
-        doctor.read_into_draft(text.encode(), "pasted text")
+        import_panel.read_into_draft(text.encode(), "pasted text")
 
 
 @state.guarded
 def _use_sample() -> None:
-    doctor.use(read_sample().result, "Sample deals")
+    import_panel.use(read_sample().result, "Sample deals")
 
 
 def _sources(*, first: bool) -> None:
@@ -103,9 +105,9 @@ def _searchable(deal: Deal) -> str:
 
 def _loaded(run_id: str) -> None:
     deals = state.deals_of(run_id)
-    doctor.show_report(workspace().import_report(run_id), "run")
+    import_panel.show_report(workspace().import_report(run_id), "run")
     shell.ledger_line(run_id)
-    doctor.show_quality(deals)
+    import_panel.show_quality(deals)
     shown = _filtered(deals)
     st.caption(f"{len(shown):,} of {len(deals):,} deals")
     tables.show_deals(shown, "deals_table", height=420)
@@ -117,10 +119,10 @@ run = state.current_run()
 if run is None:
     st.write("Load enriched deals from your SSPs; everything after this page works on them.")
     _sources(first=state.DRAFT not in st.session_state)
-    doctor.show_draft(None)
+    import_panel.show_draft(None)
 else:
     st.write(f"What **{run.deals:,}** deals say, and what was noticed while they were read.")
-    doctor.show_draft(run)
+    import_panel.show_draft(run)
     _loaded(run.id)
     with st.expander("Load another file", icon=":material/upload:"):
         _sources(first=False)

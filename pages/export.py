@@ -6,14 +6,14 @@ import streamlit as st
 
 from core.exports import PLATFORMS, PRESETS, ExportJob, Preset
 from core.exports.preflight import blocks
-from core.workspace.exporting import ChosenOptions, chosen_options
+from core.work.export_jobs import ChosenOptions, chosen_options
+from pages._export.export_file import File, download, preview
+from pages._export.export_scope import Scope, amber_list, choice_box, scope_of
+from pages._export.history_panel import history_panel
+from pages._export.options_form import options_form
+from pages._export.preflight_panel import ANY, issues_of, issues_panel
+from pages._export.return_panel import return_panel
 from pages._shared import shell, state
-from pages._shared.export_checks import ANY, issues_of, issues_panel
-from pages._shared.export_file import File, download, preview
-from pages._shared.export_history import history_panel
-from pages._shared.export_options import options_form
-from pages._shared.export_return import return_panel
-from pages._shared.export_scope import Scope, amber_list, choice_box, scope_of
 from pages._shared.package_view import PackageView, package_view
 from pages._shared.services import workspace
 

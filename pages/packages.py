@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import streamlit as st
 
+from pages._packages.answers_panel import answers_panel
+from pages._packages.brief_search import brief_search_panel
+from pages._packages.overlap_panel import overlap_panel
+from pages._packages.package_list import review_panel
+from pages._packages.standing_panel import standing_panel
 from pages._shared import shell, state
-from pages._shared.answers import answers_panel
-from pages._shared.brief_search import brief_search_panel
 from pages._shared.history import history_list
-from pages._shared.package_list import review_panel
-from pages._shared.package_overlap import overlap_panel
 from pages._shared.package_view import PackageView, package_view
-from pages._shared.proposing import ProposalView, incoming, proposing_panel, troubles
-from pages._shared.reconcile import standing_panel
+from pages._shared.proposing_panel import ProposalView, incoming, proposing_panel, troubles
 from pages._shared.services import workspace
 
 shell.ensure_shell("pages/packages.py")

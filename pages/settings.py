@@ -10,8 +10,11 @@ import streamlit as st
 from core.proposals import Limits, PromptTemplate, run_proposals
 from core.proposals.providers import PROVIDERS, Provider, make_proposer
 from core.settings import get_settings
-from core.workspace.migrations import HEAD
+from core.storage.migrations import HEAD
+from pages._settings.prompt_editor import example_group, prompt_editor
+from pages._settings.runs_panel import runs_panel
 from pages._shared import shell, state
+from pages._shared.backups_panel import backups_panel
 from pages._shared.preferences import (
     CAPS,
     PROVIDER,
@@ -21,10 +24,7 @@ from pages._shared.preferences import (
     model_name,
     save_caps,
 )
-from pages._shared.prompt_editor import example_group, prompt_editor
 from pages._shared.services import workspace
-from pages._shared.settings_backups import backups_panel
-from pages._shared.settings_runs import runs_panel
 from pages._shared.texts import literal
 
 shell.ensure_shell("pages/settings.py")

@@ -13,6 +13,9 @@ from core.settings import Settings, environment_names, get_settings
 from tests.fakes.clock import RunningClock
 from tests.leftovers import nothing_is_left_open  # noqa: F401  (a fixture of every session)
 
+# The sample data, and workspaces in a file and on a server, for every room that uses one.
+pytest_plugins = ["tests.samples", "tests.workspaces"]
+
 # A slow machine is no bug: property tests have no time limit of their own. They try the same examples every
 # time, so that nobody's tests depend on luck; `--hypothesis-profile=search` looks for new ones.
 hypothesis.settings.register_profile("dealweaver", deadline=None, derandomize=True)

@@ -22,7 +22,7 @@ import pytest
 from sqlalchemy import Pool, event
 from tqdm import TMonitor
 
-from core.deals import sandbox
+from core.reading import sandbox
 
 Connection = sqlite3.Connection | psycopg.Connection
 

@@ -20,15 +20,16 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.clustering import Cluster, Clustering, ClusteringSettings
-from core.deals.reading import parse_deals
 from core.errors import WorkspaceError
 from core.exports import PRESETS, About, DealsApiOptions, ExportJob, RunLog, export
 from core.packages import Approve
-from core.packages.findings import CheckRules
 from core.packages.sheet import sheets_of
 from core.proposals import GeminiProposer, Limits, PromptTemplate
+from core.reading.reading import parse_deals
 from core.settings import get_settings
-from core.workspace import JobContext, Workspace, propose_packages
+from core.storage import Workspace
+from core.wording.findings import CheckRules
+from core.work import JobContext, propose_packages
 from tests.fakes.clock import RunningClock
 from tests.fakes.faults import FAULTS, HTML_TYPE, Fault, Reply, Turn, answer_reply, error_reply
 from tests.fakes.gemini import Call, FakeGemini, default_answer

@@ -17,7 +17,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from core.deals import read_deals
+from core.reading import read_deals
 from core.settings import environment_names, get_settings
 from tests.conftest import AUTHORITIES_NAME
 from tests.fakes.gemini import FakeGemini

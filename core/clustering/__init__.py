@@ -3,6 +3,16 @@
 Importing this package loads numpy only; scikit-learn and scipy load with the first clustering.
 """
 
+from core.clustering.cluster import (
+    COVARIANCES,
+    DENSITY_METHODS,
+    METHODS,
+    Cluster,
+    Clustering,
+    ClusteringSettings,
+    LeftOver,
+    Links,
+)
 from core.clustering.compare import Comparison, compare_clusterings
 from core.clustering.edits import (
     AttachDeals,
@@ -14,16 +24,6 @@ from core.clustering.edits import (
 )
 from core.clustering.forecast import Forecast, Outline, build_outline
 from core.clustering.incremental import join_deals, nearest_clusters
-from core.clustering.model import (
-    COVARIANCES,
-    DENSITY_METHODS,
-    METHODS,
-    Cluster,
-    Clustering,
-    ClusteringSettings,
-    LeftOver,
-    Links,
-)
 from core.clustering.pipeline import (
     cluster_deals,
     cluster_deals_semantically,

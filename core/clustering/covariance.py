@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from core.clustering.cluster import Covariance
 from core.clustering.geometry import FloatArray, IntArray, Tree, group_means, leading_directions
 from core.clustering.mixture import MAX_STEPS, TOLERANCE, search_sizes
-from core.clustering.model import Covariance
 from core.settings import RANDOM_SEED
 
 # Added to each variance, as a share of the variance of the points. A component of few deals spans

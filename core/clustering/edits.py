@@ -15,11 +15,11 @@ from typing import Protocol
 
 import numpy as np
 
+from core.clustering.cluster import Cluster, Clustering, LeftOver, Links
 from core.clustering.geometry import FloatArray, scale_to_unit
 from core.clustering.identity import EXCLUDED, DealLike, canonical_order, cluster_id, in_order
 from core.clustering.keep_apart import stratum_of
 from core.clustering.links import connected
-from core.clustering.model import Cluster, Clustering, LeftOver, Links
 from core.errors import ClusteringError
 
 # Deal index -> place of the cluster it goes to; the place after the last is a new cluster, None

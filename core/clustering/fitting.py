@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.clustering.cluster import ClusteringSettings
 from core.clustering.covariance import choose_shape
 from core.clustering.density import NOISE, dbscan_labels, hdbscan_labels
 from core.clustering.geometry import (
@@ -19,7 +20,6 @@ from core.clustering.geometry import (
 )
 from core.clustering.kmeans import choose_size, fit_kmeans
 from core.clustering.mixture import Mixture, choose_mixture, fit_mixture, size_grid
-from core.clustering.model import ClusteringSettings
 
 Progress = Callable[[str], None]
 

@@ -16,6 +16,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from core.clustering.cluster import DENSITY_METHODS, Clustering, ClusteringSettings
 from core.clustering.geometry import (
     FloatArray,
     IntArray,
@@ -28,7 +29,6 @@ from core.clustering.geometry import (
 from core.clustering.identity import DealLike, canonical_order
 from core.clustering.keep_apart import stratum_of
 from core.clustering.kmeans import choose_size
-from core.clustering.model import DENSITY_METHODS, Clustering, ClusteringSettings
 from core.clustering.overlap import ROOM
 from core.clustering.sizing import Bounds
 from core.errors import ClusteringError

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from core.clustering.cluster import Cluster
 from core.clustering.geometry import FloatArray, IntArray
-from core.clustering.model import Cluster
-from core.deals.model import Deal, content_hash
+from core.deals.deal import Deal, content_hash
 
 DealLike = Deal | Mapping[str, Any]
 

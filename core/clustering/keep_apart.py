@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from core.clustering.identity import DealLike
-from core.deals.model import Deal
+from core.deals.deal import Deal
 
 Stratum = tuple[str | None, ...]
 
@@ -57,7 +57,7 @@ _FIELDS = (
 
 
 def _deal_of(deal: DealLike) -> Deal:
-    from core.deals.reading import parse_deals
+    from core.reading.reading import parse_deals
 
     if isinstance(deal, Deal):
         return deal

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from core.clustering import partition
+from core.clustering.cluster import Clustering, ClusteringSettings, LeftOver, Links, Method
 from core.clustering.fitting import Fit, Progress, fit
 from core.clustering.geometry import (
     FloatArray,
@@ -21,7 +22,6 @@ from core.clustering.geometry import (
 from core.clustering.identity import EXCLUDED, DealLike, canonical_order, in_order, named_cluster
 from core.clustering.keep_apart import Stratum, stratum_of
 from core.clustering.links import RowLinks, check_strata, components_of, keep_links
-from core.clustering.model import Clustering, ClusteringSettings, LeftOver, Links, Method
 from core.clustering.overlap import ROOM, BoolArray, FurtherMembership, find_memberships
 from core.clustering.sizing import Bounds, Sizing, bound_sizes
 from core.settings import CLUSTERING_MAX_DEALS, MEMBERSHIP_THRESHOLD, MIN_CLUSTER_SIZE

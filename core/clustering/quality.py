@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from core.clustering.cluster import Clustering
 from core.clustering.geometry import (
     FloatArray,
     IntArray,
@@ -17,7 +18,6 @@ from core.clustering.geometry import (
     scale_to_unit,
 )
 from core.clustering.identity import DealLike, canonical_order
-from core.clustering.model import Clustering
 from core.clustering.sizing import squared_distances
 from core.clustering.space import OUTSIDE, ClusterSpace, own_labels
 from core.clustering.stability import NEIGHBOURHOOD, RUNS, measure_stability

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.clustering.cluster import Clustering
 from core.clustering.geometry import (
     FloatArray,
     IntArray,
@@ -19,7 +20,6 @@ from core.clustering.geometry import (
     scale_to_unit,
     whitener_of_groups,
 )
-from core.clustering.model import Clustering
 from core.clustering.sizing import squared_distances
 from core.errors import ClusteringError
 

@@ -11,9 +11,9 @@ import numpy as np
 
 from core.clustering.geometry import FloatArray, IntArray
 from core.clustering.identity import DealLike
-from core.deals.model import Commercial, Deal, Safety
-from core.deals.reading import parse_deal
+from core.deals.deal import Commercial, Deal, Safety
 from core.embeddings.text import create_deal_text_representation
+from core.reading.reading import parse_deal
 
 # Terms shown for a cluster.
 TERMS = 5

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.deals.model import Deal
+from core.deals.deal import Deal
 
 _GROUPS = ("taxonomy", "safety", "audience", "commercial")
 

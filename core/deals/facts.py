@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from core.deals.model import Deal
+from core.deals.deal import Deal
 from core.deals.vocabulary import GARM_RISKS, garm_risk
 
 UNKNOWN_CURRENCY = "?"

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from core.deals.model import Deal
-from core.deals.plain import plain_text
+from core.deals.deal import Deal
 from core.deals.taxonomy import Category, categories, check_category, lookup
+from core.deals.text_normalisation import plain_text
 
 Signal = Literal["KIDS", "POLITICAL", "GAMBLING", "RESTRICTED", "NEWS"]
 

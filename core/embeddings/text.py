@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from core.deals import Deal, parse_deal
+from core.deals import Deal
 from core.deals.periods import without_periods
+from core.reading import parse_deal
 
 
 def create_deal_text_representation(deal: Mapping[str, Any] | Deal) -> str:

@@ -10,11 +10,11 @@ import orjson
 from core.deals import Deal
 from core.exports.cells import EXCEL_CELL
 from core.packages import Package
-from core.packages.facts import SCALE_NOTE, PackageFacts, currency_of
-from core.packages.findings import Finding
+from core.packages.fact_sheet import SCALE_NOTE, PackageFacts, currency_of
 from core.packages.review import BY_HAND
 from core.packages.sheet import PackageSheet
 from core.proposals import is_rules_source
+from core.wording.findings import Finding
 
 _YES_NO = {True: "true", False: "false", None: ""}
 

@@ -21,10 +21,10 @@ import orjson
 from core.deals import Deal
 from core.deals.countries import alpha3
 from core.deals.facts import UNKNOWN_CURRENCY
+from core.deals.flight import end_of, start_of
 from core.deals.taxonomy import check_category
 from core.deals.vocabulary import currency_code
 from core.errors import ExportError
-from core.packages.facts import end_of, start_of
 from core.packages.sheet import PackageSheet
 
 SELLER_STATUS = {0: "active", 1: "paused", 2: "pending", 3: "complete", 4: "archived"}

@@ -8,14 +8,14 @@ from typing import Any
 import orjson
 
 from core.deals import Deal
-from core.deals.json_text import parse_json
-from core.deals.tables import decode
 from core.errors import ImportRefused
-from core.exports.model import About
+from core.exports.export_context import About
 from core.packages import Package
-from core.packages.facts import package_facts
-from core.packages.findings import Finding, Fix
+from core.packages.fact_sheet import package_facts
 from core.packages.sheet import PackageSheet
+from core.reading.json_text import parse_json
+from core.reading.tables import decode
+from core.wording.findings import Finding, Fix
 
 _DOCUMENT = "dealweaver packages"
 _VERSION = 1

@@ -12,9 +12,10 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from core.deals import Deal
+from core.deals.flight import end_of, start_of
 from core.exports.cells import table_csv
 from core.packages import Package
-from core.packages.facts import currency_of, end_of, start_of
+from core.packages.fact_sheet import currency_of
 from core.packages.sheet import PackageSheet
 
 UNVERIFIED = "Check the columns after Rate, and the exchange names, against your SDF version."

@@ -16,13 +16,13 @@ from typing import Literal
 
 from core.deals import Deal
 from core.deals.facts import UNKNOWN_CURRENCY
+from core.deals.flight import end_of
 from core.exports.cells import EXCEL_CELL
 from core.exports.columns import long_cells
 from core.exports.deals_api import DealsApiOptions, option_problems, package_doubts
 from core.exports.dv360 import not_exportable
-from core.packages.facts import end_of
 from core.packages.sheet import PackageSheet
-from core.proposals.names import spelling
+from core.wording.unique_names import spelling
 
 Severity = Literal["error", "warning"]
 

@@ -9,11 +9,11 @@ from core.errors import ExportError
 from core.exports.deals_api import NO_MEMBER_LIST, DealsApiOptions, deals_api_json
 from core.exports.document import packages_json
 from core.exports.dv360 import UNVERIFIED, Dv360Options, dv360_sdf
+from core.exports.export_context import About, ExportOptions, RunLog
 from core.exports.id_list import id_list
-from core.exports.model import About, ExportOptions, RunLog
+from core.exports.packages_workbook import workbook_xlsx
 from core.exports.summary import summaries_html, summaries_markdown
 from core.exports.tabular import packages_csv, packages_deals_csv
-from core.exports.workbook import workbook_xlsx
 from core.packages.sheet import PackageSheet
 
 

@@ -13,9 +13,6 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from core.deals import Deal
-from core.deals.grid import Table, TableOptions
-from core.deals.json_text import looks_like_json
-from core.deals.sandbox import read_table_safely
 from core.errors import ImportRefused
 from core.exports.cells import restore
 from core.exports.document import read_packages_json
@@ -31,6 +28,9 @@ from core.packages import (
     Rename,
     SetReasoning,
 )
+from core.reading.grid import Table, TableOptions
+from core.reading.json_text import looks_like_json
+from core.reading.sandbox import read_table_safely
 
 Kind = Literal["renamed", "reasoning", "added", "removed", "new", "missing", "refused"]
 ReadTable = Callable[[bytes, str, TableOptions], Table]

@@ -16,8 +16,8 @@ from itertools import islice
 from core.deals import Deal
 from core.deals.facts import UNKNOWN_CURRENCY, FloorRange
 from core.exports.columns import scales_in_words
-from core.exports.model import About
-from core.packages.facts import GEOS_ALL_NOTE, GEOS_ANY_NOTE, PackageFacts
+from core.exports.export_context import About
+from core.packages.fact_sheet import GEOS_ALL_NOTE, GEOS_ANY_NOTE, PackageFacts
 from core.packages.sheet import PackageSheet
 
 _LISTED_DEALS = 40

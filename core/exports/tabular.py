@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from core.exports.cells import csv_of_cells, excel_safe, text_of
 from core.exports.columns import DEALS_HEADER, PACKAGES_HEADER, deal_rows, package_rows
-from core.exports.model import About, ExportOptions
+from core.exports.export_context import About, ExportOptions
 from core.packages.sheet import PackageSheet
 
 _PLAIN = ExportOptions()

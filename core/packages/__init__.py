@@ -15,7 +15,7 @@ from core.packages.edits import (
     with_claims,
 )
 from core.packages.history import Change, Review, redo, replay, undo
-from core.packages.model import Package, package_from_proposal
+from core.packages.package import Package
 from core.packages.review import (
     Command,
     Duplicate,
@@ -49,7 +49,6 @@ __all__ = [
     "Split",
     "Unlock",
     "apply_edit",
-    "package_from_proposal",
     "perform",
     "redo",
     "replay",

@@ -13,10 +13,16 @@ from dataclasses import dataclass
 from core.deals import Deal
 from core.deals.countries import common_places, places_of
 from core.deals.facts import mix
+from core.deals.flight import end_of, running_time, start_of
 from core.deals.signals import Signal, signals_of
 from core.deals.vocabulary import garm_risk
-from core.packages.facts import currency_of, end_of, flight_of, running_time, start_of
-from core.packages.findings import (
+from core.packages.fact_sheet import currency_of, flight_of
+from core.packages.likely_duplicates import twins_of
+from core.packages.package import Package
+from core.settings import MIN_PACKAGE_DEALS
+from core.wording import Claim
+from core.wording.claim_findings import claim_findings, claims_family_safe, claims_of
+from core.wording.findings import (
     SEVERITIES,
     CheckRules,
     Finding,
@@ -28,18 +34,13 @@ from core.packages.findings import (
     named,
     removal,
 )
-from core.packages.model import Package
-from core.packages.naming import (
+from core.wording.name_rules import (
     NAME_RULES,
     NameIndex,
     contradicts_years,
     word_findings,
     years_in,
 )
-from core.packages.twins import twins_of
-from core.packages.wording import claim_findings, claims_family_safe, claims_of
-from core.proposals import Claim
-from core.settings import MIN_PACKAGE_DEALS
 
 # Code -> how bad at worst, and the rule in words; in the order in which findings are shown.
 RULES: Mapping[str, Rule] = {

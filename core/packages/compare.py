@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from core.deals import Deal, Delta, compare_deals
-from core.packages.model import STATUSES, Package, Status
+from core.packages.package import STATUSES, Package, Status
 
 PairKind = Literal["same", "renamed", "changed", "renamed and changed"]
 

@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 
 from core import clock
 from core.deals import Deal
-from core.deals.plain import has_words, without_controls
+from core.deals.text_normalisation import has_words, without_controls
 from core.errors import PackageError
 from core.packages.checks import Others, check_package
-from core.packages.findings import CheckRules, Finding, Override, named, open_errors
-from core.packages.model import Package, Status
-from core.packages.naming import NAME_LIMIT
-from core.proposals.claims import check_claims
-from core.proposals.rules import counted_reasoning
+from core.packages.package import Package, Status
+from core.settings import NAME_LIMIT
+from core.wording.claims import check_claims
+from core.wording.findings import CheckRules, Finding, Override, named, open_errors
+from core.wording.generated_text import counted_reasoning
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from core.errors import PackageError
-from core.packages.model import Package
+from core.packages.package import Package
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 
 from core.deals import Deal
 from core.deals.countries import places_of
-from core.deals.plain import has_words
+from core.deals.text_normalisation import has_words
 from core.errors import PackageError
 from core.packages.checks import Others
 from core.packages.edits import (
@@ -28,12 +28,12 @@ from core.packages.edits import (
     with_content,
     without,
 )
-from core.packages.facts import currency_of
-from core.packages.findings import CheckRules
+from core.packages.fact_sheet import currency_of
 from core.packages.history import Change, Review, replay
-from core.packages.model import Package, new_package_id
-from core.packages.naming import NAME_LIMIT
-from core.proposals.rules import counted_reasoning
+from core.packages.package import Package, new_package_id
+from core.settings import NAME_LIMIT
+from core.wording.findings import CheckRules
+from core.wording.generated_text import counted_reasoning
 
 BY_HAND = "Analyst"
 SplitBy = Literal["ssp", "currency", "device", "geo", "format"]

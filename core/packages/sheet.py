@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from core.deals import Deal
 from core.errors import PackageError
 from core.packages.checks import Others, check_package
-from core.packages.facts import PackageFacts, package_facts
-from core.packages.findings import CheckRules, Finding
-from core.packages.model import Package
+from core.packages.fact_sheet import PackageFacts, package_facts
+from core.packages.package import Package
+from core.wording.findings import CheckRules, Finding
 
 
 @dataclass(frozen=True, slots=True)

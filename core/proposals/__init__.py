@@ -1,11 +1,11 @@
 """Clusters become package proposals: by Gemini, or by rules that need no key."""
 
 from core.proposals.gemini import GeminiProposer
-from core.proposals.model import (
+from core.proposals.prompt import DEFAULT_TEMPLATE, PromptTemplate, build_prompt
+from core.proposals.proposal import (
     FIRST_CALL,
     Answer,
     AskContext,
-    Claim,
     DealGroup,
     Outcome,
     Proposal,
@@ -15,8 +15,8 @@ from core.proposals.model import (
     Reply,
     Unpackaged,
     Usage,
+    package_from_proposal,
 )
-from core.proposals.prompt import DEFAULT_TEMPLATE, PromptTemplate, build_prompt
 from core.proposals.rules import RulesProposer, is_rules_source, rules_label
 from core.proposals.runner import Limits, run_proposals
 
@@ -25,7 +25,6 @@ __all__ = [
     "FIRST_CALL",
     "Answer",
     "AskContext",
-    "Claim",
     "DealGroup",
     "GeminiProposer",
     "Limits",
@@ -41,6 +40,7 @@ __all__ = [
     "Usage",
     "build_prompt",
     "is_rules_source",
+    "package_from_proposal",
     "rules_label",
     "run_proposals",
 ]

@@ -14,8 +14,6 @@ from typing import Any, Literal, TypeGuard
 
 from core.errors import UnusableAnswer
 
-NAME_LIMIT = 120
-
 _BRACKET = re.compile(r"[\[{]")
 # A bracket that opens JSON rather than a remark in brackets, or the last one of a cut text.
 _OPENS_JSON = re.compile(r'\{\s*("|\Z)|\[\s*([\[{]|\Z)')
@@ -132,11 +130,3 @@ def _search(text: str, decoder: json.JSONDecoder) -> list[Mapping[str, Any]] | N
         elif found and all(part_of(item, "deals") is not None for item in found):
             lists.append(found)
     return max([*lists, *filter(None, [singles])], key=len, default=None)
-
-
-def clean_text(value: object, limit: int) -> str:
-    """Return a model's words as one line without control characters, `limit` characters at most."""
-    text = value if isinstance(value, str) else ""
-    printable = "".join(char if char.isprintable() else " " for char in text)
-    line = " ".join(printable.split())
-    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"

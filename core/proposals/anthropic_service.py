@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from core.proposals.model import AskContext
+from core.proposals.proposal import AskContext
 from core.proposals.service import LangChainService, answer_schema, lowest_effort, takes_temperature
 
 if TYPE_CHECKING:

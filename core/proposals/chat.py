@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import Protocol
 
 from core.errors import FatalProposalError, ModelGone, RetryableError, UnusableAnswer
-from core.proposals.model import FIRST_CALL, Answer, AskContext, DealGroup, Reply
 from core.proposals.prompt import Prompt, PromptTemplate, build_prompt
+from core.proposals.proposal import FIRST_CALL, Answer, AskContext, DealGroup, Reply
 from core.proposals.validate import validate_answer
 
 _log = logging.getLogger(__name__)

@@ -15,8 +15,8 @@ from datetime import date
 
 from core import clock
 from core.proposals.limits import Limits
-from core.proposals.model import DealGroup, Outcome, Usage
 from core.proposals.prompt import ANSWER_SCHEMA, PromptTemplate, build_prompt
+from core.proposals.proposal import DealGroup, Outcome, Usage
 from core.proposals.rules import is_rules_source
 from core.settings import CONTENT_ATTEMPTS
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from core.proposals.chat import ModelProposer
-from core.proposals.model import AskContext
 from core.proposals.prompt import ANSWER_SCHEMA, PromptTemplate
+from core.proposals.proposal import AskContext
 from core.proposals.service import LangChainService, lowest_effort, said_in, seconds
 from core.settings import CALL_TIMEOUT_S, GEMINI_BASE_URL, GEMINI_MODEL, GEMINI_SUCCESSOR, TEMPERATURE
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from core.errors import ModelGone
-from core.proposals.model import AskContext, Reply
 from core.proposals.prompt import ANSWER_SCHEMA, Prompt
+from core.proposals.proposal import AskContext, Reply
 from core.proposals.service import LangChainService
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from core.deals import Deal, content_hash
 from core.deals.facts import mix
 from core.deals.vocabulary import column_key
 from core.errors import PromptError
-from core.proposals.model import DealGroup
+from core.proposals.proposal import DealGroup
 from core.settings import MIN_PACKAGE_DEALS
 
 PLACEHOLDER = "{enriched_deals}"

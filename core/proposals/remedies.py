@@ -16,7 +16,7 @@ from core.errors import (
     UnusableAnswer,
 )
 from core.proposals.limits import Limits
-from core.proposals.model import AskContext
+from core.proposals.proposal import AskContext
 from core.settings import MIN_PACKAGE_DEALS
 
 Reaction = Literal["stop", "wait", "again", "plain", "repair", "minimal", "split", "give_up"]

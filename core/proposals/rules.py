@@ -8,8 +8,6 @@ safe for families never joins what is not.
 
 from __future__ import annotations
 
-import re
-import string
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -17,33 +15,39 @@ from itertools import combinations, product
 from operator import and_, or_
 
 from core.deals import Deal
-from core.deals.facts import UNKNOWN_CURRENCY, facts_of, mix
-from core.deals.vocabulary import garm_risk
-from core.proposals.answer import NAME_LIMIT, clean_text
-from core.proposals.model import FIRST_CALL, Answer, AskContext, DealGroup, Proposal, Unpackaged
+from core.deals.text_normalisation import clean_text
+from core.proposals.proposal import FIRST_CALL, Answer, AskContext, DealGroup, Proposal, Unpackaged
 from core.settings import MIN_PACKAGE_DEALS
+from core.wording.generated_text import (
+    counted_reasoning,
+    format_of,
+    is_most,
+    name_of,
+    risk_of,
+    safety_words,
+    vertical_of,
+)
 
 SOURCE = "Rules (no AI)"
 _STAND_IN = "Rules (AI failed: "
 
+# Characters of the reason that a label gives.
+_REASON_LIMIT = 120
+
 _MAX_PACKAGES = 6
 # More deals than this add nothing to a package's score: 3-15 deals are a typical package.
 _TYPICAL_MAX = 15
-# A word stands in the name when at least this share of the deals carries it.
-_NAME_SHARE = 0.8
 
 # A set of deals: bit n stands for the n-th deal. Thousands of intersections a cluster stay cheap.
 Members = int
 # What is known of a deal, and which of it says what a package is about.
 _KINDS = ("vertical", "audience", "format", "quality")
 _SUBJECTS = frozenset({"vertical", "audience"})
-# Tier-1 categories that say how content is made, not what it is about: there tier 2 is the vertical.
-_VAGUE_TIERS = frozenset({"Genres"})
 
 
 def rules_label(reason: str) -> str:
     """Return the label of packages that rules made because a model failed; reason: one sentence."""
-    return f"{_STAND_IN}{clean_text(reason.rstrip('. '), NAME_LIMIT)})"
+    return f"{_STAND_IN}{clean_text(reason.rstrip('. '), _REASON_LIMIT)})"
 
 
 def is_rules_source(source: str) -> bool:
@@ -76,12 +80,12 @@ def propose_left_over(deals: Iterable[Deal]) -> tuple[Proposal, ...]:
 
     No deal is in two of them: each package tells one story about its own deals.
     """
-    sellable = sorted((deal for deal in deals if _risk(deal) != "Floor"), key=lambda deal: deal.deal_id)
+    sellable = sorted((deal for deal in deals if risk_of(deal) != "Floor"), key=lambda deal: deal.deal_id)
     return tuple(map(_proposal, _choose(_Cluster.of(sellable))))
 
 
 def _why_left(deal: Deal, full: bool) -> str:
-    if _risk(deal) == "Floor":
+    if risk_of(deal) == "Floor":
         return "It is rated below the brand-safety floor (GARM Floor)."
     if not any(_facets(deal).values()):
         return "It names no vertical, audience, format or quality tier to group it by."
@@ -124,8 +128,8 @@ class _Cluster:
         return cls(
             deals,
             carriers,
-            high=where(lambda deal: _risk(deal) == "High"),
-            low=where(lambda deal: _risk(deal) == "Low"),
+            high=where(lambda deal: risk_of(deal) == "High"),
+            low=where(lambda deal: risk_of(deal) == "Low"),
             safe=where(lambda deal: deal.safety.family_safe is True),
             unsafe=where(lambda deal: deal.safety.family_safe is False),
         )
@@ -181,14 +185,14 @@ class _Cluster:
         return (
             not self.mixes(together)
             and any(guests & ~carriers == 0 for carriers in self._theme(members))
-            and _safety_words(self.deals_of(together)) == _safety_words(self.deals_of(members))
+            and safety_words(self.deals_of(together)) == safety_words(self.deals_of(members))
         )
 
     def _theme(self, members: Members) -> list[Members]:
         """Return the carriers of what most members share: of their subjects, else of other facets."""
         shared = {
             kind: [
-                own for own in values.values() if _is_most((own & members).bit_count(), members.bit_count())
+                own for own in values.values() if is_most((own & members).bit_count(), members.bit_count())
             ]
             for kind, values in self.carriers.items()
         }
@@ -198,10 +202,6 @@ class _Cluster:
     def name_of(self, members: Members) -> str:
         """Return the name a package of these deals has."""
         return name_of(self.deals_of(members))
-
-
-def _is_most(carriers: int, deals: int) -> bool:
-    return carriers >= _NAME_SHARE * deals
 
 
 def _is_package(members: Members) -> bool:
@@ -304,144 +304,11 @@ def _facets(deal: Deal) -> dict[str, tuple[str, ...]]:
     """Return the known values of a deal by kind of facet."""
     return {
         "audience": deal.audience.inferred_audience,
-        "vertical": tuple(filter(None, [_vertical(deal)])),
-        "format": tuple(filter(None, [_format(deal)])),
+        "vertical": tuple(filter(None, [vertical_of(deal)])),
+        "format": tuple(filter(None, [format_of(deal)])),
         "quality": tuple(filter(None, [deal.commercial.quality_tier])),
     }
 
 
-def _vertical(deal: Deal) -> str | None:
-    tiers = deal.taxonomy
-    return tiers.tier2 if tiers.tier1 in _VAGUE_TIERS else tiers.tier1
-
-
-def _verticals(deals: Sequence[Deal]) -> dict[str, int]:
-    return mix(deals, lambda deal: (_vertical(deal),))
-
-
-def _risk(deal: Deal) -> str | None:
-    return garm_risk(deal.safety.garm_risk_rating)
-
-
-def _format(deal: Deal) -> str:
-    if deal.formats == ("video",) and deal.devices == ("ctv",):
-        return "CTV"
-    return "/".join(name.title() for name in deal.formats)
-
-
-# --- words ------------------------------------------------------------------------------------
-
-
 def _proposal(members: Sequence[Deal]) -> Proposal:
     return Proposal(name_of(members), tuple(deal.deal_id for deal in members), counted_reasoning(members))
-
-
-def name_of(members: Sequence[Deal]) -> str:
-    """Write "[Quality] [Vertical/Audience] [Format] Package" from words that most deals carry.
-
-    What a buyer pays for (quality, audience, format) is only named when no deal says otherwise.
-    """
-    kind = _common(members, lambda deal: (_format(deal),)) or _common(members, lambda deal: deal.formats)
-    vertical = _common(members, lambda deal: (_vertical(deal),), contested=True)
-    audience = _common(members, lambda deal: deal.audience.inferred_audience)
-    words = (
-        *_safety_words(members),
-        _common(members, lambda deal: (deal.commercial.quality_tier,)),
-        *_subject_words(vertical, audience, kind),
-        kind,
-    )
-    known = [word for word in words if word]
-    return clean_text(" ".join([*known, "Package"]) if known else "Mixed Package", NAME_LIMIT)
-
-
-def _safety_words(members: Sequence[Deal]) -> list[str]:
-    """Return what is true of the brand safety of every deal, and whether some are worse than the rest.
-
-    Packages apart because of brand safety differ in these words, whatever else they share.
-    Unknown is neither safe nor unsafe, and nothing with a high risk is called safe.
-    """
-    high = [_risk(deal) == "High" for deal in members]
-    verdicts = {deal.safety.family_safe for deal in members}
-    risk = "High-Risk" if all(high) else "Mixed-Risk" if any(high) else ""
-    if verdicts == {True}:
-        family = "" if any(high) else "Family-Safe"
-    else:
-        family = "Non-Family" if verdicts == {False} else "Mixed-Safety" if False in verdicts else ""
-    return [risk, family]
-
-
-def _subject_words(vertical: str, audience: str, kind: str) -> list[str]:
-    """Return vertical and audience without saying a word twice: "Travel", "Eco Travelers" is the latter."""
-    if _roots(vertical) & _roots(audience):
-        vertical = ""
-    spoken = [*vertical.split(), *audience.split()]
-    return [word for word in spoken if word.casefold() != kind.casefold()]
-
-
-def _roots(words: str) -> set[str]:
-    """Return the beginnings of the longer words: "travel" for "Travelers" and "Travel"."""
-    return {word[:4] for word in re.findall(r"\w{4,}", words.casefold())}
-
-
-def _common(
-    members: Sequence[Deal], values_of: Callable[[Deal], Iterable[str | None]], *, contested: bool = False
-) -> str:
-    """Return the value that most deals carry, "" when too few do.
-
-    contested: whether the others may carry another value, or must be silent about it.
-    """
-    counts = mix(members, values_of)
-    value = max(counts, key=lambda name: (counts[name], name), default="")
-    silent = sum(not any(values_of(deal)) for deal in members)
-    if not value or not _is_most(counts[value], len(members)):
-        return ""
-    return _titled(value) if contested or counts[value] + silent == len(members) else ""
-
-
-def _titled(word: str) -> str:
-    return word if any(char.isupper() for char in word) else string.capwords(word)
-
-
-def counted_reasoning(members: Sequence[Deal]) -> str:
-    """Return the reasoning of the rules for these deals: counts and nothing else, in any order of them."""
-    facts = facts_of(members)
-    verdicts = [deal.safety.family_safe for deal in members]
-    verticals = _verticals(members)
-    subjects = max([*verticals.values(), *facts.audiences.values()], default=0)
-
-    def share(mix: Mapping[str, int], what: str) -> str:
-        if not mix:
-            return f"no deal says its {what}"
-        value, count = next(iter(mix.items()))
-        return f"{count} of {facts.deals} are {value} ({what})"
-
-    floors = ", ".join(
-        f"{part.lowest}-{part.highest} {_currency(part.currency)} CPM over {part.deals}"
-        for part in facts.floors
-    )
-    sentences = (
-        f"{facts.deals} deals from {len(facts.ssps)} SSPs: "
-        + "; ".join(
-            (
-                share(verticals, "vertical"),
-                share(facts.formats, "format"),
-                share(facts.quality, "quality tier"),
-                share(facts.audiences, "audience"),
-            )
-        ),
-        f"Worst known risk {facts.worst_risk or 'unknown'}; "
-        f"{facts.family_safe_deals} of {facts.deals} family-safe"
-        + (f"; {unrated} do not say" if (unrated := verdicts.count(None)) else ""),
-        f"Floors {floors or 'unknown'}" + (f"; {facts.floor_unknown} unknown" if facts.floor_unknown else ""),
-        *(
-            ["No vertical and no audience is shared by most of them"]
-            if not _is_most(subjects, facts.deals)
-            else []
-        ),
-        "No language model was used",
-    )
-    return ". ".join(sentences) + "."
-
-
-def _currency(code: str) -> str:
-    return "(currency unknown)" if code == UNKNOWN_CURRENCY else code

@@ -19,10 +19,9 @@ from functools import partial, reduce
 from core import clock
 from core.deals import Deal
 from core.errors import BudgetReached, ProposalError, QuotaReached, RetryableError, UnusableAnswer
-from core.proposals.brakes import Breaker, Price, Spending, Stop
-from core.proposals.gate import POLL_S, Gate
+from core.proposals.circuit_breaker import Breaker, Price, Spending, Stop
 from core.proposals.limits import DEFAULT_LIMITS, Limits
-from core.proposals.model import (
+from core.proposals.proposal import (
     FIRST_CALL,
     Answer,
     AskContext,
@@ -33,6 +32,7 @@ from core.proposals.model import (
     Recorder,
     Reply,
 )
+from core.proposals.rate_limit import POLL_S, Gate
 from core.proposals.remedies import CHANGES, Tried, react
 from core.proposals.rules import SOURCE, is_rules_source, rules_label
 from core.settings import MIN_PACKAGE_DEALS

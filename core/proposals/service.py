@@ -30,8 +30,8 @@ from core.errors import (
     UnusableAnswer,
 )
 from core.proposals.chat import no_answer
-from core.proposals.model import AskContext, Reply, Usage
 from core.proposals.prompt import ANSWER_SCHEMA, Prompt
+from core.proposals.proposal import AskContext, Reply, Usage
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel

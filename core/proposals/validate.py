@@ -13,13 +13,15 @@ from dataclasses import replace
 from typing import Any
 
 from core.deals import Deal
+from core.deals.text_normalisation import clean_text
 from core.errors import UnusableAnswer
-from core.proposals.answer import NAME_LIMIT, clean_text, parse_answer, part_of
-from core.proposals.claims import check_claims
-from core.proposals.injection import holds_markup, inert_text, reads_like_order, unusual_deals
-from core.proposals.model import Answer, Flag, Proposal, Unpackaged
-from core.proposals.rules import name_of
-from core.settings import MIN_PACKAGE_DEALS
+from core.packages.package import Flag
+from core.proposals.answer import parse_answer, part_of
+from core.proposals.proposal import Answer, Proposal, Unpackaged
+from core.settings import MIN_PACKAGE_DEALS, NAME_LIMIT
+from core.wording.claims import check_claims
+from core.wording.generated_text import name_of
+from core.wording.injection import holds_markup, inert_text, reads_like_order, unusual_deals
 
 # Part of the key of a kept answer: raise it when the same text would give other proposals.
 VALIDATOR_VERSION = 2
@@ -28,6 +30,7 @@ _UNNAMED = "Unnamed package"
 _REASONING_LIMIT = 2_000
 _MAX_PACKAGES = 12
 _MAX_ISSUES = 20
+_ID_LIMIT = 120
 _MAX_NAMED_IDS = 5
 # Packages are nearly the same when they share more than this part of their deals (Jaccard).
 _NEAR_SAME = 0.8
@@ -157,7 +160,7 @@ def _name_from(members: Sequence[Deal]) -> str:
 
 
 def _unusual_sentence(deal_ids: Sequence[str]) -> str:
-    named = ", ".join(clean_text(deal_id, NAME_LIMIT) for deal_id in deal_ids[:_MAX_NAMED_IDS])
+    named = ", ".join(clean_text(deal_id, _ID_LIMIT) for deal_id in deal_ids[:_MAX_NAMED_IDS])
     more = f" and {len(deal_ids) - _MAX_NAMED_IDS} more" if len(deal_ids) > _MAX_NAMED_IDS else ""
     return (
         f"Unusual deal name: text of {named}{more} reads like an instruction; "

@@ -18,10 +18,10 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from core.deals.countries import countries, country_codes, place_names
-from core.deals.model import Money
-from core.deals.plain import plain_text
-from core.deals.values import read_cell
+from core.deals.deal import Money
+from core.deals.text_normalisation import plain_text
 from core.deals.vocabulary import CURRENCY_CODES, CURRENCY_SYMBOLS, GARM_RISKS, QUALITY_ALIASES, word_key
+from core.reading.values import read_cell
 from core.search.filters import (
     FamilySafe,
     Filter,

@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from core.deals.countries import country_codes, place_key
+from core.deals.deal import Deal
 from core.deals.facts import UNKNOWN_CURRENCY
-from core.deals.model import Deal
 from core.embeddings.encoder import FloatArray
 
 # Share of common publishers (Jaccard) -> cosine it needs. Measured on the 800 sample deals and 150

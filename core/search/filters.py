@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from core.deals.countries import country_codes, runs_everywhere
-from core.deals.model import Deal
+from core.deals.deal import Deal
 from core.deals.vocabulary import GARM_RISKS, garm_risk
 from core.search.topics import is_about
 

@@ -9,7 +9,7 @@ import calendar
 import re
 from datetime import date
 
-from core.deals.values import read_cell
+from core.reading.values import read_cell
 from core.search.filters import Filter, Flight
 
 _MONTHS = "jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from core.deals.model import Deal
+from core.deals.deal import Deal
 from core.embeddings.encoder import Encoder, FloatArray
 from core.embeddings.text import create_deal_text_representation
 from core.errors import EmbeddingError

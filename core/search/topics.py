@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from core.deals.model import Deal
+from core.deals.deal import Deal
 from core.deals.signals import SIGNS
 from core.deals.taxonomy import categories, lookup
 

@@ -11,7 +11,7 @@ import streamlit as st
 from core.clustering import Clustering, LeftOver
 from core.clustering.quality import ClusterQuality, Quality
 from core.deals import Deal
-from core.workspace.clusterings import WAITING
+from core.storage.clusterings import WAITING
 from pages._shared import shell, state
 
 # Terms that tell clusters apart in a list.

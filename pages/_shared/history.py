@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from core.workspace import RunSummary
-from core.workspace.reviews import Step, StepState
+from core.storage import RunSummary
+from core.storage.reviews import Step, StepState
 from pages._shared import state
 from pages._shared.services import workspace
 from pages._shared.texts import counted, literal

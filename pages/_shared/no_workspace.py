@@ -10,10 +10,10 @@ import streamlit as st
 
 from core.errors import DealweaverError, SettingError, WorkspaceDamaged
 from core.settings import get_settings
-from core.workspace.backup import backups, restore
+from core.storage.backup import backups, restore
 from pages._shared import state
+from pages._shared.backups_panel import ListedBackup, backups_table, listed, restore_command
 from pages._shared.services import workspace
-from pages._shared.settings_backups import ListedBackup, backups_table, listed, restore_command
 from pages._shared.texts import literal
 
 _one_at_a_time = Lock()

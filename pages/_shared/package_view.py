@@ -9,24 +9,24 @@ from typing import Literal
 import streamlit as st
 
 from core.clustering import Clustering
-from core.deals import Deal
-from core.packages import Package
-from core.packages.checks import RULES, Others, check_package
-from core.packages.coverage import (
+from core.coverage import (
     DealState,
     OpenProposal,
     Reconciliation,
     open_proposals,
     reconcile,
 )
-from core.packages.facts import package_facts
-from core.packages.findings import SEVERITIES, CheckRules, Finding, open_errors
+from core.deals import Deal
+from core.packages import Package
+from core.packages.checks import RULES, Others, check_package
+from core.packages.fact_sheet import package_facts
 from core.packages.sheet import PackageSheet
 from core.proposals import Outcome
 from core.settings import MIN_PACKAGE_DEALS
-from core.workspace import RunSummary
+from core.storage import RunSummary
+from core.wording.findings import SEVERITIES, CheckRules, Finding, open_errors
 from pages._shared import state
-from pages._shared.proposing import ProposalView
+from pages._shared.proposing_panel import ProposalView
 from pages._shared.services import workspace
 
 Queue = Literal["pending", "needs_review", "again", "approved", "rejected", "all"]

@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from core.clustering import ClusteringSettings
-from core.workspace import Job
-from pages._shared import brief_search, cluster_jobs, proposing, state
+from core.storage import Job
+from pages._clusters import build_row
+from pages._packages import brief_search
+from pages._shared import proposing_panel, state
 
 
 def _build(job: Job) -> None:
-    cluster_jobs.start_building(job.run_id, ClusteringSettings.from_dict(job.params))
+    build_row.start_building(job.run_id, ClusteringSettings.from_dict(job.params))
 
 
 def _place(job: Job) -> None:
-    cluster_jobs.start_placing(job.run_id, job.title)
+    build_row.start_placing(job.run_id, job.title)
 
 
 def _measure(job: Job) -> None:
-    cluster_jobs.start_measuring(job.run_id)
+    build_row.start_measuring(job.run_id)
 
 
 def _embed(job: Job) -> None:
@@ -26,17 +28,17 @@ def _embed(job: Job) -> None:
 
 
 def _propose(job: Job) -> None:
-    wish = proposing.Wish(**{**job.params, "cluster_ids": tuple(job.params["cluster_ids"])})
-    proposing.ask_the_rest(job.run_id, wish, job.queued_s)
+    wish = proposing_panel.Wish(**{**job.params, "cluster_ids": tuple(job.params["cluster_ids"])})
+    proposing_panel.ask_the_rest(job.run_id, wish, job.queued_s)
 
 
 # Kind of a job -> what starts it again.
 _AGAIN: dict[str, Callable[[Job], None]] = {
-    cluster_jobs.BUILD: _build,
-    cluster_jobs.PLACE: _place,
-    cluster_jobs.MEASURE: _measure,
+    build_row.BUILD: _build,
+    build_row.PLACE: _place,
+    build_row.MEASURE: _measure,
     brief_search.EMBED: _embed,
-    proposing.PROPOSE: _propose,
+    proposing_panel.PROPOSE: _propose,
 }
 
 

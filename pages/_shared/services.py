@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.settings import get_settings
-from core.workspace import JobRegistry, Workspace
+from core.storage import Workspace
+from core.work import JobRegistry
 
 if TYPE_CHECKING:
     from core.embeddings import Encoder

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import streamlit as st
 
 from core import clock
+from core.coverage import STATE_WORDS, DealState, count_states
 from core.errors import DealweaverError
-from core.packages.coverage import STATE_WORDS, DealState, count_states
-from core.workspace import Job, RunSummary
+from core.storage import Job, RunSummary
 from pages._shared import state
 from pages._shared.history import undo_and_redo
 from pages._shared.services import jobs, workspace

@@ -15,12 +15,12 @@ import streamlit as st
 
 from core import clock
 from core.clustering import Clustering
+from core.coverage import DealState, deal_states
 from core.deals import Deal
 from core.errors import DealweaverError, WorkspaceDamaged, WorkspaceError
 from core.packages import Package
-from core.packages.coverage import DealState, deal_states
 from core.proposals import Outcome
-from core.workspace import RunSummary
+from core.storage import RunSummary
 from pages._shared.services import workspace
 from pages._shared.texts import literal
 

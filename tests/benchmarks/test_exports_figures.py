@@ -5,7 +5,7 @@ import pytest
 
 from benchmarks.exports import SECTIONS, Bench, different, formula_cells, live_cells, main
 from core.exports import table_csv
-from core.exports.xlsx import Sheet, write_workbook
+from core.exports.xlsx_writer import Sheet, write_workbook
 
 
 def test_a_bench_holds_every_deal_and_ids_that_a_spreadsheet_takes_for_numbers():

@@ -17,8 +17,8 @@ from benchmarks.planted import (
     taxonomy_names,
     theme_sizes,
 )
-from core.deals import parse_deal
 from core.embeddings import create_deal_text_representation
+from core.reading import parse_deal
 from sample_data import themes as sample
 
 

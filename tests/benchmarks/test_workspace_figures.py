@@ -3,7 +3,7 @@ from contextlib import closing
 import pytest
 
 from benchmarks.workspace import Bench, main, opening, saving, times_ms
-from core.workspace import Workspace
+from core.storage import Workspace
 
 SMALL = ["--deals", "60", "--packages", "20", "--runs", "2", "--edits", "3", "--only", "SQLite"]
 

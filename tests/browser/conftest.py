@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from core.settings import environment_names
-from core.workspace import Workspace
+from core.storage import Workspace
 from tests.conftest import PROXY_NAMES
 
 if TYPE_CHECKING:

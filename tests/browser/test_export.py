@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from core.clustering import Cluster, Clustering, ClusteringSettings
-from core.deals import read_deals
 from core.packages import Approve
+from core.reading import read_deals
 from tests.browser.conftest import ROOT, Server, Tab
 
 pytestmark = pytest.mark.browser

@@ -15,7 +15,7 @@ import pytest
 
 from core.deals.signals import signals_of
 from core.packages import Package
-from core.workspace import Workspace
+from core.storage import Workspace
 from tests.browser.conftest import Server, Tab
 from tests.browser.test_shell import seed
 from tests.pages.conftest import small_deals

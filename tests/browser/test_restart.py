@@ -12,13 +12,13 @@ from contextlib import closing
 import numpy as np
 import pytest
 
-from core.deals import read_deals
-from core.workspace import Workspace
-from core.workspace.tasks import MAP, VECTORS
+from core.reading import read_deals
+from core.storage import Workspace
+from core.work.tasks import MAP, VECTORS
 from tests.browser.conftest import Server, Tab
 from tests.fakes.gemini import Call, FakeGemini, default_answer
 from tests.pages.conftest import small_clustering, small_deals, small_vectors
-from tests.workspace.conftest import run_sql
+from tests.workspaces import run_sql
 
 pytestmark = pytest.mark.browser
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.workspace import Workspace
-from core.workspace.tasks import MAP, VECTORS
+from core.storage import Workspace
+from core.work.tasks import MAP, VECTORS
 from tests.browser.conftest import Server, Tab
 from tests.pages.conftest import small_clustering, small_deals, small_outcomes, small_vectors
 

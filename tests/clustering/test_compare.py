@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.clustering.cluster import Cluster, Clustering, ClusteringSettings, LeftOver
 from core.clustering.compare import Match, Moved, compare_clusterings
-from core.clustering.model import Cluster, Clustering, ClusteringSettings, LeftOver
 
 
 def clustering(*groups, deals, extra=None):

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.clustering import cluster_deals
+from core.clustering.cluster import Cluster, Clustering, ClusteringSettings, LeftOver, Links
 from core.clustering.edits import AttachDeals, ExcludeDeals, MoveDeals, NewCluster, apply_cluster_edit
 from core.clustering.identity import cluster_id
 from core.clustering.links import components_of
-from core.clustering.model import Cluster, Clustering, ClusteringSettings, LeftOver, Links
 from core.errors import ClusteringError
 from tests.clustering import plant
 

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.clustering import cluster_deals
+from core.clustering.cluster import Clustering, ClusteringSettings
 from core.clustering.forecast import Forecast, Outline, build_outline, forecast
-from core.clustering.model import Clustering, ClusteringSettings
 from core.clustering.sizing import Bounds, bound_sizes
-from core.deals.model import Deal
+from core.deals.deal import Deal
 from core.errors import ClusteringError
 from tests.clustering import plant
 

@@ -1,7 +1,7 @@
 import pytest
 
 from core.clustering.keep_apart import RULES, columns_of, stratum_of
-from core.deals.model import Deal, Safety
+from core.deals.deal import Deal, Safety
 
 DEAL = Deal(
     deal_id="D1",

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.clustering.cluster import Links
 from core.clustering.links import RowLinks, check_strata, components_of, keep_links
-from core.clustering.model import Links
 from core.clustering.sizing import Bounds
 from core.errors import ClusteringError
 

@@ -22,7 +22,7 @@ from core.clustering import (
     partition,
 )
 from core.clustering.sizing import NOISE_REASON, Bounds
-from core.deals.model import Deal, content_hash
+from core.deals.deal import Deal, content_hash
 from core.errors import ClusteringError
 from tests.clustering import plant
 

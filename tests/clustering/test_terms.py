@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from core.clustering.terms import shared_terms, text_of_theme
-from core.deals.model import Deal, Taxonomy
+from core.deals.deal import Deal, Taxonomy
 
 GOLF = {
     "deal_id": "A1",

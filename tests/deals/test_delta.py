@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from core.deals import Commercial, Deal, Money, Safety, Taxonomy, compare_deals
 from core.deals.delta import Change, FieldChange
-from core.deals.reading import parse_deals
+from core.reading.reading import parse_deals
 from tests.deals import records
 
 OLD = Deal(

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.deals import Audience, Commercial, Deal, Money, Safety, Taxonomy, parse_deal
+from core.deals import Audience, Commercial, Deal, Money, Safety, Taxonomy
 from core.deals.facts import UNKNOWN_CURRENCY, FloorRange, facts_of, mix
+from core.reading import parse_deal
 from tests.deals import records
 
 

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.deals import read_deals
 from core.deals.taxonomy import _codes, categories, check_category, lookup
+from core.reading import read_deals
 
 
 def test_the_whole_taxonomy_is_there_with_text_ids():

@@ -1,8 +1,8 @@
 import pytest
 from hypothesis import given, settings
 
-from core.deals import parse_deal
 from core.embeddings import create_deal_text_representation
+from core.reading import parse_deal
 from tests.deals import records
 
 SEED_RECORD = {

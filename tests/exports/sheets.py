@@ -7,8 +7,8 @@ from decimal import Decimal
 from core.deals import Audience, Commercial, Deal, Money, Safety, Taxonomy
 from core.exports import About
 from core.packages import Package
-from core.packages.findings import CheckRules
 from core.packages.sheet import PackageSheet, sheets_of
+from core.wording.findings import CheckRules
 
 RULES = CheckRules(date(2026, 3, 1))
 DEAL = Deal(

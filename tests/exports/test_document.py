@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.deals import Deal, read_deals
+from core.deals import Deal
 from core.errors import ImportRefused
 from core.exports import packages_json, read_document
-from core.packages.findings import Override
+from core.reading import read_deals
+from core.wording.findings import Override
 from tests.exports.sheets import ABOUT, APPROVED, BARE, DEAL, PACKAGE, sheet_of_deals, sheets
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)

@@ -11,7 +11,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from core.deals import Deal
-from core.deals.tables import read_table
 from core.errors import ImportRefused
 from core.exports import (
     ExportOptions,
@@ -23,7 +22,7 @@ from core.exports import (
     with_accepted,
     workbook_xlsx,
 )
-from core.exports.xlsx import Sheet, write_workbook
+from core.exports.xlsx_writer import Sheet, write_workbook
 from core.packages import (
     AddDeals,
     EditPackages,
@@ -35,8 +34,9 @@ from core.packages import (
     SetReasoning,
     perform,
 )
-from core.packages.findings import CheckRules
-from core.proposals.rules import counted_reasoning
+from core.reading.tables import read_table
+from core.wording.findings import CheckRules
+from core.wording.generated_text import counted_reasoning
 from tests.exports.sheets import ABOUT, APPROVED, PACKAGE, sheet_of_deals, sheets
 
 DEALS = {

@@ -9,7 +9,7 @@ import pytest
 
 from core.deals import Deal
 from core.exports import summaries_html, summaries_markdown, summary_html, summary_markdown
-from core.packages.findings import Finding
+from core.wording.findings import Finding
 from tests.exports.sheets import ABOUT, APPROVED, PACKAGE, sheet_of_deals, sheets, usd
 
 HOSTILE = [

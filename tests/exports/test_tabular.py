@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from core.deals import Commercial, Deal, Money, Safety, Taxonomy
 from core.exports import ExportOptions, packages_csv, packages_deals_csv, restore
 from core.packages import Package
-from core.packages.findings import CheckRules, Finding
+from core.wording.findings import CheckRules, Finding
 from tests.exports.sheets import ABOUT, APPROVED, BARE, DEAL, PACKAGE, RULES, sheet_of_deals, sheets, usd
 
 PACKAGE_COLUMNS = [

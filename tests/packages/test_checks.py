@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.deals import Commercial, Deal, Money, Safety, Taxonomy, parse_deal
+from core.deals import Commercial, Deal, Money, Safety, Taxonomy
 from core.packages import Package
 from core.packages.checks import RULES, Others, check_package
-from core.packages.findings import SEVERITIES, CheckRules, OverlapPolicy, Override, open_errors
-from core.packages.naming import NAME_RULES
+from core.reading import parse_deal
+from core.wording.findings import SEVERITIES, CheckRules, OverlapPolicy, Override, open_errors
+from core.wording.name_rules import NAME_RULES
 from tests.deals import records
 
 TODAY = date(2026, 11, 23)

@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.deals.reading import parse_deals
 from core.packages import Package
 from core.packages.compare import RunContent, compare_runs
+from core.reading.reading import parse_deals
 
 
 def package(package_id: str, name: str, deals: str, status: str = "pending") -> Package:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from core import clock
 from core.deals import Deal
-from core.deals.model import Commercial, Safety
+from core.deals.deal import Commercial, Safety
 from core.errors import PackageError
 from core.packages import (
     AddDeals,
@@ -26,9 +26,9 @@ from core.packages import (
 )
 from core.packages.checks import Others
 from core.packages.edits import with_newer_deals
-from core.packages.findings import CheckRules, OverlapPolicy
-from core.packages.model import STATUSES
-from core.proposals.rules import counted_reasoning
+from core.packages.package import STATUSES
+from core.wording.findings import CheckRules, OverlapPolicy
+from core.wording.generated_text import counted_reasoning
 
 KNOWN = frozenset({"1", "2", "3", "4", "007"})
 DEALS = {deal_id: Deal(deal_id) for deal_id in KNOWN}

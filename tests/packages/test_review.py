@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.clustering import Cluster, Clustering, ClusteringSettings, LeftOver
+from core.coverage import count_states, deal_states, open_proposals, reconcile
 from core.deals import Commercial, Deal, Safety
 from core.errors import PackageError
 from core.packages import (
@@ -34,11 +35,10 @@ from core.packages import (
     replay,
     undo,
 )
-from core.packages.coverage import count_states, deal_states, open_proposals, reconcile
-from core.packages.findings import CheckRules, OverlapPolicy
 from core.packages.history import Change
 from core.proposals import Outcome, Proposal, Unpackaged
-from core.proposals.rules import counted_reasoning
+from core.wording.findings import CheckRules, OverlapPolicy
+from core.wording.generated_text import counted_reasoning
 
 RULES = CheckRules(date(2026, 3, 1), overlap=OverlapPolicy("allow"))
 SSPS = ("Magnite", "OpenX", None)

@@ -9,9 +9,9 @@ from core.deals import Deal, Safety
 from core.errors import PackageError
 from core.packages import Package
 from core.packages.checks import Others, check_package
-from core.packages.facts import package_facts
-from core.packages.findings import CheckRules, OverlapPolicy
+from core.packages.fact_sheet import package_facts
 from core.packages.sheet import sheet_of, sheets_of
+from core.wording.findings import CheckRules, OverlapPolicy
 
 RULES = CheckRules(date(2026, 11, 23), overlap=OverlapPolicy("forbid"))
 DEALS = {deal_id: Deal(deal_id, f"Deal {deal_id}", ssp_name="Magnite") for deal_id in ("c", "a", "b", "d")}

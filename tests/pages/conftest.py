@@ -28,12 +28,12 @@ from streamlit.testing.v1.element_tree import Dataframe
 from core import clock
 from core.clustering import Clustering, ClusteringSettings, cluster_deals
 from core.creator import deal_groups
-from core.deals import ImportResult, read_deals
 from core.embeddings import embed_deals
 from core.proposals import Outcome, RulesProposer, run_proposals
+from core.reading import ImportResult, read_deals
 from core.settings import RANDOM_SEED, get_settings
-from core.workspace import Job, Workspace
-from core.workspace.tasks import MAP, VECTORS
+from core.storage import Job, Workspace
+from core.work.tasks import MAP, VECTORS
 from pages._shared import services, state
 from tests.fakes.clock import SAMPLE_DAY, RunningClock
 from tests.fakes.embeddings import FakeEncoder

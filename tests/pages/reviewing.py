@@ -5,9 +5,9 @@ from __future__ import annotations
 from streamlit.testing.v1 import AppTest
 
 from core.packages import Package
-from core.packages.findings import open_errors
 from core.packages.sheet import PackageSheet, sheets_of
-from core.workspace import Workspace
+from core.storage import Workspace
+from core.wording.findings import open_errors
 from tests.pages.conftest import open_page, select_rows, table
 
 

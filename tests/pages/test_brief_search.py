@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.deals import ImportResult
-from core.workspace import Workspace
-from core.workspace.tasks import VECTORS
+from core.reading import ImportResult
+from core.storage import Workspace
+from core.work.tasks import VECTORS
 from tests.pages.conftest import (
     PATIENCE_S,
     SMALL,
@@ -31,8 +31,8 @@ from tests.pages.conftest import (
 
 def page() -> None:
     """Draw the panel as a page does, with the fake model; its source runs on its own."""
+    from pages._packages.brief_search import brief_search_panel
     from pages._shared import shell, state
-    from pages._shared.brief_search import brief_search_panel
     from tests.fakes.embeddings import FakeEncoder
 
     shell.header()

@@ -11,8 +11,8 @@ from streamlit.testing.v1 import AppTest
 from core.clustering import ClusteringSettings, cluster_deals
 from core.clustering.edits import ExcludeDeals
 from core.clustering.quality import Quality, measure_quality
-from core.workspace import Workspace
-from pages._shared.cluster_tables import members_frame
+from core.storage import Workspace
+from pages._clusters.cluster_tables import members_frame
 from pages._shared.cluster_view import ClusterView, cluster_labels
 from tests.pages.conftest import (
     assert_healthy,

@@ -7,11 +7,11 @@ import threading
 import pytest
 
 import core.embeddings
-from core.deals import read_deals
 from core.embeddings import EmbeddingCache
 from core.errors import EncoderUnavailable
-from core.workspace import Workspace
-from core.workspace.tasks import MAP, VECTORS
+from core.reading import read_deals
+from core.storage import Workspace
+from core.work.tasks import MAP, VECTORS
 from pages._shared import services
 from tests.fakes.embeddings import FakeEncoder
 from tests.pages.conftest import (

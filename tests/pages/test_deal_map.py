@@ -12,7 +12,7 @@ import pytest
 from core.clustering import Clustering, ClusteringSettings
 from core.deals import Deal
 from core.settings import MAP_POINTS
-from pages._shared.deal_map import CLUSTER, COLOUR_BY, NUMBERS, deal_map, drawn_indices
+from pages._clusters.deal_map import CLUSTER, COLOUR_BY, NUMBERS, deal_map, drawn_indices
 from tests.pages.conftest import small_clustering, small_deals
 
 

@@ -11,8 +11,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core import clock
-from core.deals import read_deals
-from core.workspace import Workspace
+from core.reading import read_deals
+from core.storage import Workspace
 from tests.fakes.clock import RunningClock
 from tests.pages.conftest import (
     PICTURE,

@@ -7,7 +7,7 @@ import io
 from openpyxl import Workbook
 from streamlit.testing.v1 import AppTest
 
-from core.workspace import Workspace
+from core.storage import Workspace
 from tests.pages.conftest import assert_healthy, click, open_page, said
 from tests.pages.test_deals import upload
 

@@ -15,9 +15,9 @@ from streamlit.testing.v1 import AppTest
 
 from core.exports import PRESETS, export
 from core.packages import AddDeals, Approve, Package, Rename
-from core.workspace import Workspace
-from core.workspace.exporting import export_job, keep_option
-from pages._shared import export_file
+from core.storage import Workspace
+from core.work.export_jobs import export_job, keep_option
+from pages._export import export_file
 from tests.pages.conftest import (
     PICTURE,
     assert_healthy,

@@ -6,7 +6,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core.packages import Rename
-from core.workspace import Workspace
+from core.storage import Workspace
 from pages._shared import services
 from tests.pages.conftest import PICTURE, assert_healthy, click, ledger, open_page, plain, said, table
 from tests.pages.reviewing import current, name_box, reviewed, sound, tick

@@ -11,8 +11,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.settings import get_settings
-from core.workspace import Workspace
-from core.workspace.backup import backup, backups
+from core.storage import Workspace
+from core.storage.backup import backup, backups
 from tests.pages.conftest import PATIENCE_S, ROOT, assert_healthy, click, said, small_deals, table
 from tests.pages.test_shell import PAGES
 

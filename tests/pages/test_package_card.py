@@ -6,7 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.packages import Lock, Package, Rename
-from core.workspace import Workspace
+from core.storage import Workspace
 from tests.pages.conftest import (
     assert_healthy,
     click,
@@ -152,7 +152,7 @@ def test_the_deals_say_how_they_came_in(proposed: str, large: Package) -> None:
 
 
 def test_among_many_deals_those_to_add_are_searched(proposed: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pages._shared.package_card._MOST_OFFERED", 10)
+    monkeypatch.setattr("pages._packages.package_card._MOST_OFFERED", 10)
     app = open_page("packages", proposed)
     box = next(item for item in app.text_input if item.label == "Find deals to add")
     assert "The first 10 of" in words(app)

@@ -7,9 +7,9 @@ from decimal import Decimal
 import pytest
 
 from core.deals import Commercial, Deal, Money, Safety, Taxonomy
-from core.packages.facts import package_facts
-from core.workspace import Workspace
-from pages._shared.package_facts import fact_lines
+from core.packages.fact_sheet import package_facts
+from core.storage import Workspace
+from pages._packages.package_facts import fact_lines
 from tests.pages.conftest import open_page, plain
 from tests.pages.reviewing import sheet
 

@@ -9,10 +9,10 @@ import pytest
 from core.deals import Deal
 from core.deals.signals import signals_of
 from core.packages import Approve, Package, Reject, RemoveDeals
-from core.packages.findings import Fix, open_errors
-from core.proposals.model import Unpackaged
+from core.proposals.proposal import Unpackaged
 from core.settings import MIN_PACKAGE_DEALS
-from core.workspace import Workspace
+from core.storage import Workspace
+from core.wording.findings import Fix, open_errors
 from tests.pages.conftest import (
     SMALL,
     assert_healthy,

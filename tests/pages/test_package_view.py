@@ -6,7 +6,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.packages import Rename
 from core.packages.sheet import PackageSheet
-from core.workspace import Workspace
+from core.storage import Workspace
 from tests.pages.conftest import open_page, small_deals
 
 

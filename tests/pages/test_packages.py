@@ -12,12 +12,13 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.packages import Approve, Rename, SetReasoning
-from core.proposals import Claim, PromptTemplate
+from core.proposals import PromptTemplate
 from core.proposals.cost import Estimate
 from core.settings import get_settings
-from core.workspace import Workspace
-from core.workspace.calls import CallId
-from pages._shared.package_checks import FLAG_WORDS, claim_in_words
+from core.storage import Workspace
+from core.storage.calls import CallId
+from core.wording import Claim
+from pages._shared.finding_words import FLAG_WORDS, claim_in_words
 from tests.fakes.gemini import Call, FakeGemini, default_answer
 from tests.pages.conftest import (
     PICTURE,

@@ -7,7 +7,7 @@ from streamlit.testing.v1 import AppTest
 from core.proposals import DEFAULT_TEMPLATE
 from core.proposals.cost import tokens_in
 from core.proposals.templates import template_id
-from core.workspace import Workspace
+from core.storage import Workspace
 from tests.pages.conftest import (
     assert_healthy,
     click,

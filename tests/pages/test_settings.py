@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.proposals import DEFAULT_TEMPLATE
 from core.proposals.providers import PROVIDERS
-from core.workspace import Workspace
+from core.storage import Workspace
 from pages._shared.preferences import chosen_limits
 from tests.fakes.chat_services import FakeChatServices
 from tests.fakes.gemini import FakeGemini

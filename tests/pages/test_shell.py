@@ -16,7 +16,7 @@ from core.clustering import ClusteringSettings
 from core.errors import WorkspaceError
 from core.packages import Approve
 from core.proposals.rules import SOURCE
-from core.workspace import Workspace
+from core.storage import Workspace
 from pages._shared import services, shell, state
 from tests.pages.conftest import (
     PATIENCE_S,

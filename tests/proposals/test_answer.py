@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.deals.text_normalisation import clean_text
 from core.errors import UnusableAnswer
-from core.proposals.answer import ParsedAnswer, clean_text, parse_answer, part_of
+from core.proposals.answer import ParsedAnswer, parse_answer, part_of
 
 
 def package(name: str, *numbers: int) -> dict[str, Any]:

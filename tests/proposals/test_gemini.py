@@ -29,9 +29,9 @@ from core.proposals import (
 )
 from core.proposals import Reply as ModelReply
 from core.proposals.gemini import NO_CANDIDATES
-from core.proposals.model import Effort
 from core.proposals.prompt import ANSWER_SCHEMA
-from core.settings import GEMINI_BASE_URL, GEMINI_MODEL, GEMINI_SUCCESSOR
+from core.proposals.proposal import Effort
+from core.settings import GEMINI_BASE_URL, GEMINI_MODEL, GEMINI_SUCCESSOR, NAME_LIMIT
 from tests.fakes.faults import FAULTS, Fault, Reply
 from tests.fakes.gemini import FakeGemini, default_answer
 from tests.fakes.proposers import group_of
@@ -163,7 +163,7 @@ def test_fault_in_one_cluster_loses_nothing(
     assert len(hit.issues) <= 21
     assert all(line.isprintable() for line in (hit.error or "", *hit.issues))
     for proposal in hit.proposals:
-        assert 0 < len(proposal.name) <= 120
+        assert 0 < len(proposal.name) <= NAME_LIMIT
         assert 0 < len(proposal.reasoning) <= 2_000
         assert (proposal.name + proposal.reasoning).isprintable()
     for count in (hit.usage.input_tokens, hit.usage.output_tokens):

@@ -13,7 +13,9 @@ from benchmarks.rules import packageable
 from core.deals import Audience, Commercial, Deal, Safety, Taxonomy
 from core.deals.vocabulary import garm_risk
 from core.proposals import Answer, DealGroup, Proposal, RulesProposer, is_rules_source, rules_label
-from core.proposals.rules import name_of, propose_left_over
+from core.proposals.rules import propose_left_over
+from core.settings import NAME_LIMIT
+from core.wording.generated_text import name_of
 from tests.fakes.proposers import deal_of, group_of
 
 VERTICALS = ("Sports", "News", "Travel")
@@ -268,7 +270,7 @@ def test_name_of_a_uniform_package(fields: dict[str, object], name: str) -> None
 
 def test_name_has_a_length_limit() -> None:
     (proposal,) = propose([deal_of("Long " * 200, n) for n in range(1, 5)]).proposals
-    assert len(proposal.name) <= 120
+    assert len(proposal.name) <= NAME_LIMIT
 
 
 def test_format_shared_by_most_is_named_when_the_devices_differ() -> None:

@@ -35,7 +35,7 @@ from core.proposals import (
     rules_label,
     run_proposals,
 )
-from core.proposals.brakes import Breaker
+from core.proposals.circuit_breaker import Breaker
 from tests.fakes.clock import RunningClock
 from tests.fakes.proposers import NotedCalls, ScriptedProposer, group_of, one_package
 

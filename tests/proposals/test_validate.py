@@ -12,6 +12,7 @@ from core.deals import Commercial, Deal, Safety, Taxonomy
 from core.errors import UnusableAnswer
 from core.proposals import Answer
 from core.proposals.validate import validate_answer
+from core.settings import NAME_LIMIT
 from tests.fakes.faults import FAULTS, Turn
 from tests.fakes.proposers import deal_of
 
@@ -264,7 +265,7 @@ def test_order_among_the_deals_does_not_become_the_name_by_rule() -> None:
         ("<b>News</b> Video<script>alert(1)</script>", "News Video alert(1)"),
         ("News ![x](http://attacker.example/x.png?d=1)", "News x"),
         ("News [open](javascript:alert(1)) [more](http://attacker.example)", "News open more"),
-        ("x" * 10_000, "x" * 119 + "\u2026"),
+        ("x" * 10_000, "x" * (NAME_LIMIT - 1) + "\u2026"),
         ("\u202eNews\u2066\u200b TV\ufeff", "News TV"),
     ],
 )
@@ -383,7 +384,7 @@ def test_fault_in_the_words_loses_and_invents_nothing(fault: str) -> None:
     answer = answer_with(fault)
     assert_every_deal_once(answer, NEWS_ALIASES)
     for proposal in answer.proposals:
-        assert 0 < len(proposal.name) <= 120
+        assert 0 < len(proposal.name) <= NAME_LIMIT
         assert len(proposal.reasoning) <= 2_000
         assert (proposal.name + proposal.reasoning).isprintable()
 
@@ -451,4 +452,6 @@ def test_every_deal_is_packaged_or_listed_with_a_reason(packages: list[dict[str,
     assert_every_deal_once(answer, ALIASES)
     assert 1 <= len(answer.proposals) <= 12
     assert len({frozenset(p.deal_ids) for p in answer.proposals}) == len(answer.proposals)
-    assert all(0 < len(p.name) <= 120 and p.name.isprintable() and p.reasoning for p in answer.proposals)
+    assert all(
+        0 < len(p.name) <= NAME_LIMIT and p.name.isprintable() and p.reasoning for p in answer.proposals
+    )

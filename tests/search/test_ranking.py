@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.deals import Deal, read_deals
+from core.deals import Deal
 from core.embeddings import Encoder, embed_deals, load_encoder
 from core.embeddings.encoder import FloatArray
 from core.errors import EmbeddingError
+from core.reading import read_deals
 from core.search import Ranking, parse_brief, search
 from sample_data.generate import SAMPLE_FILES, generate
 from tests.fakes.embeddings import FakeEncoder
