@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from core.arrays import FloatArray
 from core.settings import RANDOM_SEED
-
-FloatArray = npt.NDArray[np.float32]
 
 # UMAP's own default; neighbours wider than this blur small themes.
 _NEIGHBOURS = 15

@@ -9,6 +9,7 @@ import streamlit as st
 
 from core.clustering.forecast import Outline
 from core.clustering.keep_apart import columns_of
+from core.counting import counted
 from core.settings import MAP_POINTS
 from core.storage import RunSummary
 from core.storage.clusterings import MAP, OUTLINE, known_rows
@@ -22,7 +23,6 @@ from pages._clusters.settings_panel import settings_panel
 from pages._shared import shell, state
 from pages._shared.cluster_view import ClusterView, select_deals
 from pages._shared.services import workspace
-from pages._shared.texts import counted
 
 shell.ensure_shell("pages/clusters.py")
 

@@ -24,6 +24,7 @@ from core.cli.workspace_commands import add_workspace_commands
 from core.clustering import METHODS
 from core.clustering.cluster import SmallClusters
 from core.clustering.keep_apart import RULES, stratum_of
+from core.counting import counted
 from core.creator import CreationResult, PackageCreator, patient_limits
 from core.deals import Deal
 from core.errors import DealweaverError, ImportRefused, NeedsMapping
@@ -412,7 +413,7 @@ def _tell_troubles(path: Path, result: CreationResult) -> int:
     for reason, outcomes in _by_reason(failed).items():
         names = ", ".join(outcome.cluster_id for outcome in outcomes)
         _say(
-            f"{_clusters(len(outcomes))} failed: {reason}{_by_rules(outcomes)} "
+            f"{counted(len(outcomes), 'cluster')} failed: {reason}{_by_rules(outcomes)} "
             f"Run the command again; it asks about every cluster. Failed: {names}"
         )
     return SOME_FAILED if failed else OK
@@ -420,11 +421,7 @@ def _tell_troubles(path: Path, result: CreationResult) -> int:
 
 def _by_rules(outcomes: Sequence[Outcome]) -> str:
     count = sum(bool(outcome.proposals) for outcome in outcomes)
-    return f" Rules proposed for {_clusters(count)} instead." if count else ""
-
-
-def _clusters(count: int) -> str:
-    return "1 cluster" if count == 1 else f"{count} clusters"
+    return f" Rules proposed for {counted(count, 'cluster')} instead." if count else ""
 
 
 def _by_reason(failed: Sequence[Outcome]) -> dict[str, list[Outcome]]:

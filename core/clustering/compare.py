@@ -8,8 +8,8 @@ from typing import Literal
 
 import numpy as np
 
+from core.arrays import IntArray
 from core.clustering.cluster import Clustering
-from core.clustering.geometry import IntArray
 
 Change = Literal["same", "moved", "left over", "clustered"]
 

@@ -11,8 +11,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from core.arrays import FloatArray, IntArray
 from core.clustering.cluster import Covariance
-from core.clustering.geometry import FloatArray, IntArray, Tree, group_means, leading_directions
+from core.clustering.geometry import Tree, group_means, leading_directions
 from core.clustering.mixture import MAX_STEPS, TOLERANCE, search_sizes
 from core.settings import RANDOM_SEED
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.clustering.geometry import FloatArray, IntArray
+from core.arrays import FloatArray, IntArray
 
 NOISE = -1
 # Neighbours of a deal that DBSCAN looks at; more change nothing but memory.

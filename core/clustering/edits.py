@@ -15,8 +15,9 @@ from typing import Protocol
 
 import numpy as np
 
+from core.arrays import FloatArray
 from core.clustering.cluster import Cluster, Clustering, LeftOver, Links
-from core.clustering.geometry import FloatArray, scale_to_unit
+from core.clustering.geometry import scale_to_unit
 from core.clustering.identity import EXCLUDED, DealLike, canonical_order, cluster_id, in_order
 from core.clustering.keep_apart import stratum_of
 from core.clustering.links import connected

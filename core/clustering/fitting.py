@@ -7,17 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.arrays import FloatArray, IntArray
 from core.clustering.cluster import ClusteringSettings
 from core.clustering.covariance import choose_shape
 from core.clustering.density import NOISE, dbscan_labels, hdbscan_labels
-from core.clustering.geometry import (
-    FloatArray,
-    IntArray,
-    build_tree,
-    reduce_dimensions,
-    whiten_by_tree,
-    whitener_of_groups,
-)
+from core.clustering.geometry import build_tree, reduce_dimensions, whiten_by_tree, whitener_of_groups
 from core.clustering.kmeans import choose_size, fit_kmeans
 from core.clustering.mixture import Mixture, choose_mixture, fit_mixture, size_grid
 

@@ -16,16 +16,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from core.arrays import FloatArray, IntArray
 from core.clustering.cluster import DENSITY_METHODS, Clustering, ClusteringSettings
-from core.clustering.geometry import (
-    FloatArray,
-    IntArray,
-    Tree,
-    build_tree,
-    one_thread,
-    reduce_dimensions,
-    whiten_by_tree,
-)
+from core.clustering.geometry import Tree, build_tree, one_thread, reduce_dimensions, whiten_by_tree
 from core.clustering.identity import DealLike, canonical_order
 from core.clustering.keep_apart import stratum_of
 from core.clustering.kmeans import choose_size

@@ -8,15 +8,12 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from core.arrays import FloatArray, IntArray
 from core.errors import ClusteringError
-
-FloatArray = npt.NDArray[np.floating[Any]]
-IntArray = npt.NDArray[np.intp]
 
 # More directions help up to 64 and stop helping there; with few deals the covariance of many
 # directions cannot be estimated, hence a direction for every 8 deals.

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from core.arrays import FloatArray, IntArray
 from core.clustering.cluster import Cluster
-from core.clustering.geometry import FloatArray, IntArray
 from core.deals.deal import Deal, content_hash
 
 DealLike = Deal | Mapping[str, Any]

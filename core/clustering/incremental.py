@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from core.arrays import FloatArray, IntArray
 from core.clustering.cluster import Cluster, Clustering, ClusteringSettings, LeftOver
-from core.clustering.geometry import FloatArray, IntArray, check_vectors, one_thread
+from core.clustering.geometry import check_vectors, one_thread
 from core.clustering.identity import EXCLUDED, DealLike, canonical_order
 from core.clustering.keep_apart import Stratum, stratum_of
 from core.clustering.links import RowLinks, components_of

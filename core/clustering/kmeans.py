@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.clustering.geometry import FloatArray, IntArray, Tree, group_means, whitener_of_groups
+from core.arrays import FloatArray, IntArray
+from core.clustering.geometry import Tree, group_means, whitener_of_groups
 from core.clustering.mixture import ridge_of, search_sizes, size_grid
 from core.settings import RANDOM_SEED
 

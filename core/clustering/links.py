@@ -13,8 +13,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from core.arrays import FloatArray, IntArray
 from core.clustering.cluster import Links
-from core.clustering.geometry import FloatArray, IntArray
 from core.clustering.sizing import Bounds
 from core.errors import ClusteringError
 

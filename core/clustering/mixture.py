@@ -22,18 +22,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from core.clustering.geometry import (
-    FloatArray,
-    IntArray,
-    Tree,
-    group_means,
-    whitener,
-)
+from core.arrays import BoolArray, FloatArray, IntArray
+from core.clustering.geometry import Tree, group_means, whitener
 from core.clustering.sizing import squared_distances
-
-BoolArray = npt.NDArray[np.bool_]
 
 # The values scikit-learn uses.
 TOLERANCE = 1e-3

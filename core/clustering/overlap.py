@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from core.clustering.geometry import FloatArray, IntArray, scale_to_unit
+from core.arrays import BoolArray, FloatArray, IntArray
+from core.clustering.geometry import scale_to_unit
 from core.settings import MEMBERSHIP_THRESHOLD
 
 # The residual coefficient that found planted bridge deals best; it is what the public default
@@ -26,7 +26,6 @@ LEAST_EXPLAINED = 0.4
 # Share of the largest size that oversize groups are split to, so that second members find room.
 ROOM = 0.85
 
-BoolArray = npt.NDArray[np.bool_]
 
 # Only a deal's own cluster counts 1.
 STRONGEST_FURTHER = 0.999

@@ -11,14 +11,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from core.clustering.geometry import (
-    FloatArray,
-    IntArray,
-    build_tree,
-    group_means,
-    reduce_dimensions,
-    whiten_by_tree,
-)
+from core.arrays import FloatArray, IntArray
+from core.clustering.geometry import build_tree, group_means, reduce_dimensions, whiten_by_tree
 from core.clustering.mixture import fit_mixture
 from core.clustering.sizing import Bounds, bound_sizes, principal_coordinates
 

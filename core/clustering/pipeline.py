@@ -8,21 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from core.arrays import BoolArray, FloatArray, IntArray
 from core.clustering import partition
 from core.clustering.cluster import Clustering, ClusteringSettings, LeftOver, Links, Method
 from core.clustering.fitting import Fit, Progress, fit
-from core.clustering.geometry import (
-    FloatArray,
-    IntArray,
-    check_vectors,
-    one_thread,
-    reduce_dimensions,
-    whitener_of_groups,
-)
+from core.clustering.geometry import check_vectors, one_thread, reduce_dimensions, whitener_of_groups
 from core.clustering.identity import EXCLUDED, DealLike, canonical_order, in_order, named_cluster
 from core.clustering.keep_apart import Stratum, stratum_of
 from core.clustering.links import RowLinks, check_strata, components_of, keep_links
-from core.clustering.overlap import ROOM, BoolArray, FurtherMembership, find_memberships
+from core.clustering.overlap import ROOM, FurtherMembership, find_memberships
 from core.clustering.sizing import Bounds, Sizing, bound_sizes
 from core.settings import CLUSTERING_MAX_DEALS, MEMBERSHIP_THRESHOLD, MIN_CLUSTER_SIZE
 

@@ -8,15 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from core.arrays import FloatArray, IntArray
 from core.clustering.cluster import Clustering
-from core.clustering.geometry import (
-    FloatArray,
-    IntArray,
-    check_vectors,
-    group_means,
-    one_thread,
-    scale_to_unit,
-)
+from core.clustering.geometry import check_vectors, group_means, one_thread, scale_to_unit
 from core.clustering.identity import DealLike, canonical_order
 from core.clustering.sizing import squared_distances
 from core.clustering.space import OUTSIDE, ClusterSpace, own_labels

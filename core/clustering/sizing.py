@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from core.arrays import FloatArray, IntArray
 from core.clustering.cluster import SmallClusters
 from core.clustering.density import NOISE
-from core.clustering.geometry import FloatArray, IntArray, group_means
+from core.clustering.geometry import group_means
 
 NOISE_REASON = "It lies between the clusters, where the method sees no crowd of similar deals."
 

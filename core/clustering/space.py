@@ -11,15 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.arrays import FloatArray, IntArray
 from core.clustering.cluster import Clustering
-from core.clustering.geometry import (
-    FloatArray,
-    IntArray,
-    group_means,
-    reduce_dimensions,
-    scale_to_unit,
-    whitener_of_groups,
-)
+from core.clustering.geometry import group_means, reduce_dimensions, scale_to_unit, whitener_of_groups
 from core.clustering.sizing import squared_distances
 from core.errors import ClusteringError
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from core.clustering.geometry import FloatArray, IntArray, build_tree
+from core.arrays import FloatArray, IntArray
+from core.clustering.geometry import build_tree
 from core.clustering.sizing import Bounds, split
 
 # Samples drawn: the figure of a cluster is then sure to about .03 (.05 with 10, .015 with 100).

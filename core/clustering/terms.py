@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from core.clustering.geometry import FloatArray, IntArray
+from core.arrays import FloatArray, IntArray
 from core.clustering.identity import DealLike
 from core.deals.deal import Commercial, Deal, Safety
 from core.embeddings.text import create_deal_text_representation

@@ -16,12 +16,10 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from core import clock
+from core.arrays import FloatArray
 from core.embeddings.encoder import Encoder, load_encoder, vectors_name
-
-FloatArray = NDArray[np.float32]
 
 _log = logging.getLogger(__name__)
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from core.arrays import FloatArray
 from core.deals import Deal
 from core.embeddings.text import text_to_embed
 from core.errors import EmbeddingError, EncoderUnavailable, EncodingFailed, WeightsMismatch
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     import torch
     from sentence_transformers import SentenceTransformer
 
-FloatArray = NDArray[np.float32]
 
 _log = logging.getLogger(__name__)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import islice
 
+from core.counting import counted
 from core.deals import Deal
 from core.deals.facts import UNKNOWN_CURRENCY, FloorRange
 from core.exports.columns import scales_in_words
@@ -51,7 +52,7 @@ def _page(sheet: PackageSheet, about: About) -> _Page:
     decided = f" by {package.decided_by} on {package.decided_at}" if package.decided_by else ""
     return _Page(
         title=package.name,
-        subtitle=f"{_counted(counts.deals, 'deal')}, {package.id}, version {package.version}, "
+        subtitle=f"{counted(counts.deals, 'deal')}, {package.id}, version {package.version}, "
         f"{package.status}{decided}",
         reasoning=package.reasoning,
         facts=tuple((label, value(sheet.facts)) for label, value in _FACTS.items()),
@@ -76,10 +77,6 @@ def _deal_row(deal: Deal) -> tuple[str, ...]:
 
 
 # --- facts in words -----------------------------------------------------------------------------
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
 def _money(currency: str | None, amount: Decimal) -> str:
@@ -134,7 +131,7 @@ _FACTS: dict[str, Callable[[PackageFacts], str]] = {
     "Formats": lambda facts: _mix(facts.counts.formats),
     "Devices": lambda facts: _mix(facts.devices),
     "SSPs": lambda facts: (
-        f"{_mix(facts.counts.ssps)}; {_counted(facts.ssp_count, 'deal id')} needed for a curated deal"
+        f"{_mix(facts.counts.ssps)}; {counted(facts.ssp_count, 'deal id')} needed for a curated deal"
     ),
     "Publishers": lambda facts: _mix(facts.publishers),
     "Categories": lambda facts: _mix(facts.counts.tier1),
@@ -163,7 +160,7 @@ def summary_markdown(sheet: PackageSheet, about: About) -> str:
     lines += ["", "## Deals", "", _table_line(_DEAL_HEADER), _table_line(("---",) * len(_DEAL_HEADER))]
     lines += [_table_line(tuple(map(_md, row))) for row in page.deals]
     if page.more_deals:
-        lines += ["", f"And {_counted(page.more_deals, 'more deal')}."]
+        lines += ["", f"And {counted(page.more_deals, 'more deal')}."]
     return "\n".join([*lines, "", _md(page.origin), ""])
 
 
@@ -228,7 +225,7 @@ def _section(sheet: PackageSheet, about: About) -> str:
     warnings = "".join(f"<li>{_safe(sentence)}</li>" for sentence in page.warnings) or "<li>None.</li>"
     header = "".join(f"<th>{name}</th>" for name in _DEAL_HEADER)
     deals = "".join(f"<tr>{''.join(f'<td>{_safe(cell)}</td>' for cell in row)}</tr>" for row in page.deals)
-    more = f"<p>And {_counted(page.more_deals, 'more deal')}.</p>" if page.more_deals else ""
+    more = f"<p>And {counted(page.more_deals, 'more deal')}.</p>" if page.more_deals else ""
     return (
         f"<section><h1>{_safe(page.title)}</h1><p class='quiet'>{_safe(page.subtitle)}</p>"
         f"<p>{_safe(page.reasoning)}</p>{_chart(sheet.facts)}"

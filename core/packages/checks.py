@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from core.counting import counted
 from core.deals import Deal
 from core.deals.countries import common_places, places_of
 from core.deals.facts import mix
@@ -22,18 +23,7 @@ from core.packages.package import Package
 from core.settings import MIN_PACKAGE_DEALS
 from core.wording import Claim
 from core.wording.claim_findings import claim_findings, claims_family_safe, claims_of
-from core.wording.findings import (
-    SEVERITIES,
-    CheckRules,
-    Finding,
-    Fix,
-    Rule,
-    Severity,
-    counted,
-    ids_of,
-    named,
-    removal,
-)
+from core.wording.findings import SEVERITIES, CheckRules, Finding, Fix, Rule, Severity, ids_of, named, removal
 from core.wording.name_rules import (
     NAME_RULES,
     NameIndex,

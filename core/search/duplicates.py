@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from core.arrays import FloatArray
 from core.deals.countries import country_codes, place_key
 from core.deals.deal import Deal
 from core.deals.facts import UNKNOWN_CURRENCY
-from core.embeddings.encoder import FloatArray
 
 # Share of common publishers (Jaccard) -> cosine it needs. Measured on the 800 sample deals and 150
 # copies of them at another SSP: copies under the same name have a median cosine of .95 (95 % are at

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from core.arrays import FloatArray
 from core.deals.deal import Deal
-from core.embeddings.encoder import Encoder, FloatArray
+from core.embeddings.encoder import Encoder
 from core.embeddings.text import create_deal_text_representation
 from core.errors import EmbeddingError
 from core.search.brief import Brief

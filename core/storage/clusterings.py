@@ -10,13 +10,12 @@ import numpy.typing as npt
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
+from core.arrays import FloatArray
 from core.clustering import Clustering, ClusteringSettings, LeftOver
 from core.clustering.cluster import Cluster
 from core.clustering.quality import Quality
 from core.errors import WorkspaceError
 from core.storage.schema import ArrayRow, ClusteringRow, RunRow
-
-FloatArray = npt.NDArray[np.float32]
 
 # Kinds of arrays. The first two have a row for each deal, NaN for a deal that has none yet.
 VECTORS = "vectors"

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from core import clock
+from core.arrays import FloatArray
 from core.clustering import Clustering, Links
 from core.clustering.edits import ClusterEdit, apply_cluster_edit
 from core.clustering.quality import Quality
@@ -35,8 +35,6 @@ from core.storage.export_log import EXPORT, ExportBook
 from core.storage.job_records import JobBook
 from core.storage.reviews import ReviewBook
 from core.storage.schema import ArrayRow, DealRow, EventRow, PreferenceRow, RunRow
-
-FloatArray = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,11 +125,6 @@ def named(names: Sequence[str]) -> str:
     return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def counted(number: int, what: str) -> str:
-    """Write "1 deal", "2 deals"."""
-    return f"{number} {what}" + ("" if number == 1 else "s")
-
-
 def removal(members: Sequence[Deal], out: Sequence[Deal], kind: str = "", which: str = "") -> tuple[Fix, ...]:
     """Return the fix that takes deals out, () when none is to go or none would stay.
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 
+from core.counting import counted
 from core.deals import Deal, Safety
 from core.deals.flight import end_of, running_time, start_of
 from core.deals.periods import YEAR
@@ -21,7 +22,7 @@ from core.errors import PackageError
 from core.settings import DESCRIPTION_LIMIT, NAME_LIMIT
 from core.wording.claim_facts import FORMAT_WORDS, QUALITY_WORDS
 from core.wording.claim_findings import CLAIM_RULES, claim_findings, claims_of
-from core.wording.findings import CheckRules, Finding, Rule, counted, ids_of, named
+from core.wording.findings import CheckRules, Finding, Rule, ids_of, named
 from core.wording.generated_text import name_of
 from core.wording.unique_names import spelling, telling_words
 

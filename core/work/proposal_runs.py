@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from core.counting import counted
 from core.creator import deal_groups
 from core.deals import Deal
 from core.errors import ProposalError, WorkspaceError
@@ -198,16 +199,14 @@ def _summary(outcomes: Sequence[Outcome]) -> str:
     )
     stood_in = [outcome for outcome in (*failed, *unsent) if outcome.proposals]
     kept = sum(outcome.cached for outcome in done)
-    parts = [f"{sum(len(outcome.proposals) for outcome in done)} packages from {_clusters(len(done))}"]
+    parts = [
+        f"{sum(len(outcome.proposals) for outcome in done)} packages from {counted(len(done), 'cluster')}"
+    ]
     parts += [f"{kept} of them by kept answers"] if kept else []
-    parts += [f"{_clusters(len(failed))} failed"] if failed else []
+    parts += [f"{counted(len(failed), 'cluster')} failed"] if failed else []
     parts += [f"{len(unsent)} not sent"] if unsent else []
     parts += [f"rules stand in for {len(stood_in)}"] if stood_in else []
     return f"{', '.join(parts)}."
-
-
-def _clusters(count: int) -> str:
-    return f"{count} {'cluster' if count == 1 else 'clusters'}"
 
 
 class _Asking:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from core.arrays import FloatArray
 from core.clustering import Clustering, ClusteringSettings, Links, cluster_deals
 from core.clustering.forecast import build_outline
 from core.clustering.incremental import join_deals
@@ -29,7 +29,6 @@ __all__ = [
     "place_deals",
 ]
 
-FloatArray = npt.NDArray[np.float32]
 
 _NO_CLUSTERS = "There are no clusters yet: build them first."
 

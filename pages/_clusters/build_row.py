@@ -8,13 +8,13 @@ from typing import Any
 import streamlit as st
 
 from core.clustering import ClusteringSettings
+from core.counting import counted
 from core.work import JobContext
 from core.work.tasks import build_clusters, measure_clusters, place_deals
 from pages._clusters.settings_panel import chosen_settings
 from pages._shared import shell, state
 from pages._shared.cluster_view import ClusterView
 from pages._shared.services import encoder, jobs, workspace
-from pages._shared.texts import counted
 
 # Kinds of jobs, for `resume`.
 BUILD, PLACE, MEASURE = "build", "place", "measure"

@@ -10,9 +10,10 @@ import streamlit as st
 
 from core.clustering import Clustering
 from core.clustering.quality import Quality
+from core.counting import counted
 from pages._shared import state, tables
 from pages._shared.cluster_view import ClusterView, select_deals
-from pages._shared.texts import counted, literal
+from pages._shared.texts import literal
 
 
 def clusters_table(view: ClusterView) -> None:

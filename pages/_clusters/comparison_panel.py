@@ -10,13 +10,13 @@ import streamlit as st
 from core.clustering import Clustering
 from core.clustering.compare import Comparison, compare_clusterings
 from core.clustering.quality import Quality
+from core.counting import counted
 from core.storage.clusterings import ClusteringVersion
 from pages._clusters.edit_panel import BUSY
 from pages._clusters.settings_panel import show_again
 from pages._shared import shell, state, tables
 from pages._shared.cluster_view import ClusterView, cluster_labels, select_deals
 from pages._shared.services import workspace
-from pages._shared.texts import counted
 
 # Least adjusted Rand index -> what it says, by the bounds of Steinley (2004, "Properties of the
 # Hubert-Arabie adjusted Rand index"): .90 excellent, .80 good, .65 moderate agreement.

@@ -8,11 +8,11 @@ import streamlit as st
 
 from core.clustering import Clustering
 from core.clustering.edits import AttachDeals, ClusterEdit, ExcludeDeals, MoveDeals, NewCluster
+from core.counting import counted
 from core.deals import Deal
 from pages._shared import shell, state, tables
 from pages._shared.cluster_view import ClusterView, select_deals
 from pages._shared.services import workspace
-from pages._shared.texts import counted
 
 BUSY = "A job of this run is under way: wait for it or cancel it, then try again."
 _KEPT = " The next build keeps to it."

@@ -13,12 +13,12 @@ import streamlit as st
 from core.clustering import LeftOver
 from core.clustering.edits import AttachDeals, NewCluster
 from core.clustering.incremental import nearest_clusters
+from core.counting import counted
 from core.storage.clusterings import VECTORS, known_rows
 from pages._clusters.edit_panel import edit
 from pages._shared import state
 from pages._shared.cluster_view import ClusterView, digest, select_deals
 from pages._shared.services import workspace
-from pages._shared.texts import counted
 
 # From this many deals on, a filter by reason saves reading.
 _LONG = 10

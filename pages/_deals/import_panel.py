@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 import pandas as pd
 import streamlit as st
 
+from core.counting import counted
 from core.deals import Deal, Delta, compare_deals
 from core.errors import ImportRefused, NeedsMapping
 from core.exports import table_csv
@@ -18,7 +19,7 @@ from core.storage import RunSummary
 from core.storage.clusterings import WAITING
 from pages._shared import shell, state, tables
 from pages._shared.services import workspace
-from pages._shared.texts import counted, literal
+from pages._shared.texts import literal
 
 _DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
 _KEPT_ASIDE = "(kept aside)"

@@ -10,12 +10,12 @@ from threading import Lock
 import pandas as pd
 import streamlit as st
 
+from core.counting import counted
 from core.exports import ExportJob, Preset, export, safe_name, summary_markdown
 from core.exports.columns import PACKAGES_HEADER, package_rows
 from core.storage import RunSummary
 from pages._shared import state
 from pages._shared.services import workspace
-from pages._shared.texts import counted
 
 _PREVIEW_ROWS, _PREVIEW_CHARS, _PREVIEW_HEIGHT = 8, 2_000, 340
 # A workbook of so many deals takes a second to write: then it waits for the download.

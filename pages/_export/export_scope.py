@@ -8,6 +8,7 @@ from typing import Any
 
 import streamlit as st
 
+from core.counting import counted
 from core.exports import About, RunLog
 from core.packages import Package
 from core.packages.sheet import PackageSheet
@@ -17,7 +18,7 @@ from pages._shared.cluster_view import digest
 from pages._shared.finding_words import ids_in_words
 from pages._shared.package_view import PackageView, look_at
 from pages._shared.services import workspace
-from pages._shared.texts import counted, literal
+from pages._shared.texts import literal
 
 _MOST_LISTED = 5
 

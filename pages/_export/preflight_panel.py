@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
+from core.counting import counted
 from core.exports import PLATFORMS, Issue, PlatformOptions, preflight
 from pages._export.export_scope import Scope, choose, open_package
 from pages._shared import state
 from pages._shared.cluster_view import digest
 from pages._shared.finding_words import ids_in_words
-from pages._shared.texts import counted, literal
+from pages._shared.texts import literal
 
 # The platform without rules of its own.
 ANY = "generic"

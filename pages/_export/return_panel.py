@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import streamlit as st
 
+from core.counting import counted
 from core.errors import DealweaverError
 from core.exports import Difference, Returned, diff, read_back, with_accepted
 from pages._shared import state
 from pages._shared.cluster_view import digest
 from pages._shared.package_view import PackageView
 from pages._shared.services import workspace
-from pages._shared.texts import counted, literal
+from pages._shared.texts import literal
 
 _RETURNED = "returned_file"
 _UPLOAD = "export_upload"

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import streamlit as st
 
+from core.counting import counted
 from core.errors import PromptError
 from core.proposals import DEFAULT_TEMPLATE, Outcome, PromptTemplate, build_prompt
 from core.proposals.cost import tokens_in
@@ -27,7 +28,7 @@ from pages._shared.proposing_panel import (
     proposer_box,
 )
 from pages._shared.services import workspace
-from pages._shared.texts import counted, literal
+from pages._shared.texts import literal
 
 # A reply may be a megabyte; so much of it is drawn.
 _SHOWN_CHARS = 20_000

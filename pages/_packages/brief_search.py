@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
+from core.counting import counted
 from core.deals import Deal
 from core.embeddings import Encoder
 from core.errors import EmbeddingError
@@ -20,7 +21,7 @@ from core.work.tasks import embed_run
 from pages._shared import shell, state, tables
 from pages._shared.cluster_view import digest
 from pages._shared.services import encoder, jobs, workspace
-from pages._shared.texts import counted, literal
+from pages._shared.texts import literal
 
 EXAMPLE = "family-safe CTV for auto intenders, US, under $15"
 EMBED = "embed"  # kind of the job, for `resume`

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
+from core.counting import counted
 from core.packages.shared_deals import NEAR_SAME, Overlap, SharedDeals, overlap_of
 from core.wording.findings import OverlapMode, OverlapPolicy
 from pages._packages import package_actions as act
 from pages._shared import state
 from pages._shared.package_view import PackageView
 from pages._shared.services import workspace
-from pages._shared.texts import counted, literal
+from pages._shared.texts import literal
 
 _MODES: dict[OverlapMode, str] = {
     "allow": "Allow shared deals",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from core.counting import counted
 from core.packages import (
     AddDeals,
     Approve,
@@ -25,7 +26,6 @@ from core.wording.findings import Fix
 from pages._shared import state
 from pages._shared.package_view import look_at
 from pages._shared.services import workspace
-from pages._shared.texts import counted
 
 NOTHING = "Nothing to save: everything is like that already."
 

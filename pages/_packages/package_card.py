@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from core.counting import counted
 from core.deals import Deal
 from core.packages import Lock, Package, Reject, Reopen, Unlock, with_claims
 from core.packages.review import BY_HAND, SplitBy
@@ -23,7 +24,7 @@ from pages._shared.finding_words import (
     ids_in_words,
 )
 from pages._shared.package_view import PackageView, stepper
-from pages._shared.texts import counted, literal
+from pages._shared.texts import literal
 
 # What a package can be split by.
 _SPLITS: dict[SplitBy, str] = {

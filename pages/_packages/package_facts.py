@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import streamlit as st
 
+from core.counting import counted
 from core.deals.facts import UNKNOWN_CURRENCY
 from core.deals.flight import end_of, start_of
 from core.packages.fact_sheet import (
@@ -19,7 +20,7 @@ from core.packages.fact_sheet import (
 )
 from core.settings import MIN_PACKAGE_DEALS
 from pages._shared import tables
-from pages._shared.texts import counted, literal
+from pages._shared.texts import literal
 
 _MOST_VALUES = 6
 _MOST_COUNTRIES = 20

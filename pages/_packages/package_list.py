@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
+from core.counting import counted
 from core.packages import Package, Reject, Reopen
 from pages._packages import package_actions as act
 from pages._packages.package_card import package_card
@@ -16,7 +17,7 @@ from pages._shared import tables
 from pages._shared.cluster_view import digest
 from pages._shared.finding_words import FLAG_WORDS, worst_words
 from pages._shared.package_view import QUEUE_WORDS, RARE_QUEUES, PackageView, Queue, in_focus, look_at
-from pages._shared.texts import counted, literal
+from pages._shared.texts import literal
 
 _AMBER = ":orange[:material/published_with_changes:] "
 

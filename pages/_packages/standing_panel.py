@@ -8,13 +8,14 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
+from core.counting import counted
 from core.coverage import STATE_WORDS, DealState, Reconciliation, State
 from core.exports import safe_name, table_csv
 from core.settings import MIN_PACKAGE_DEALS
 from pages._packages import package_actions as act
 from pages._shared.package_view import PackageView
 from pages._shared.proposing_panel import Wish, ask
-from pages._shared.texts import counted, literal
+from pages._shared.texts import literal
 
 _COLUMNS = ("Deal id", "Name", "SSP", "Where it stands", "Why")
 

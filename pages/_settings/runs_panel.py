@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 import streamlit as st
 
+from core.counting import counted
 from core.exports import safe_name
 from core.packages import Package
 from core.packages.compare import PairKind, RunComparison
@@ -20,7 +21,7 @@ from pages._shared import shell, state
 from pages._shared.cluster_view import digest
 from pages._shared.services import workspace
 from pages._shared.tables import STATUS_ICONS
-from pages._shared.texts import counted, literal
+from pages._shared.texts import literal
 
 _OPENED_FILES = "opened_workspace_files"
 _COMPARED = 2

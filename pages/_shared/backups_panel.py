@@ -10,12 +10,13 @@ from pathlib import Path
 
 import streamlit as st
 
+from core.counting import counted
 from core.settings import get_settings
 from core.storage.backup import KEPT, backup, backups
 from core.storage.health import Report, doctor
 from core.storage.sqlite_file import file_of
 from pages._shared import state
-from pages._shared.texts import counted, literal
+from pages._shared.texts import literal
 
 _MADE = re.compile(r"-(\d{8}-\d{6})-\d{6}-[0-9a-f]{12}\.db$")
 _REPORT = "workspace_report"

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from core.counting import counted
 from core.packages import Package
 from core.packages.package import Flag
 from core.proposals import Proposal
 from core.wording import Claim
 from core.wording.findings import Finding, Severity
-from pages._shared.texts import counted, literal
+from pages._shared.texts import literal
 
 # Flag -> chip, and what it means.
 FLAG_WORDS: dict[Flag, tuple[str, str]] = {

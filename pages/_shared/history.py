@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from core.counting import counted
 from core.storage import RunSummary
 from core.storage.reviews import Step, StepState
 from pages._shared import state
 from pages._shared.services import workspace
-from pages._shared.texts import counted, literal
+from pages._shared.texts import literal
 
 _MOST_CHARS = 60
 _STATE_WORDS: dict[StepState, str] = {

@@ -13,6 +13,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from core.clustering import Clustering
 from core.clustering.quality import Quality
+from core.counting import counted
 from core.coverage import clusters_to_ask
 from core.deals import Deal
 from core.packages import Package
@@ -37,7 +38,7 @@ from pages._shared.preferences import (
     proposers,
 )
 from pages._shared.services import jobs, workspace
-from pages._shared.texts import counted, literal
+from pages._shared.texts import literal
 
 TITLE = "Propose packages with"
 PROPOSE = "propose"  # kind of the job, for `resume`

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 import streamlit as st
 
 from core import clock
+from core.counting import counted
 from core.coverage import STATE_WORDS, DealState, count_states
 from core.errors import DealweaverError
 from core.storage import Job, RunSummary
 from pages._shared import state
 from pages._shared.history import undo_and_redo
 from pages._shared.services import jobs, workspace
-from pages._shared.texts import counted, literal
+from pages._shared.texts import literal
 
 _log = logging.getLogger(__name__)
 

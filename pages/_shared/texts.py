@@ -13,8 +13,3 @@ def literal(text: str) -> str:
     Otherwise a name like "![x](https://...)" would load a picture from outside.
     """
     return _MARKDOWN_SIGNS.sub(r"\\\g<0>", text)
-
-
-def counted(count: int, noun: str) -> str:
-    """Return "1 deal", "2 deals", "1,200 deals"."""
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")

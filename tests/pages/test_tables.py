@@ -7,12 +7,13 @@ from dataclasses import replace
 import pytest
 
 from core.clustering.quality import ClusterQuality, Quality
+from core.counting import counted
 from core.deals import Deal
 from core.deals.facts import facts_of
 from core.packages import Package
 from core.reading import read_deals
 from pages._shared import tables
-from pages._shared.texts import counted, literal
+from pages._shared.texts import literal
 from tests.pages.conftest import PICTURE, plain, small_clustering, small_deals
 
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from core.arrays import FloatArray
 from core.deals import Deal
-from core.embeddings.encoder import FloatArray
 from core.search import Duplicates, find_duplicates, keep_cheapest
 from tests.search.deals import make_deal
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.arrays import FloatArray
 from core.deals import Deal
 from core.embeddings import Encoder, embed_deals, load_encoder
-from core.embeddings.encoder import FloatArray
 from core.errors import EmbeddingError
 from core.reading import read_deals
 from core.search import Ranking, parse_brief, search
